@@ -1,0 +1,178 @@
+//! The S3 files' wire form.
+
+use serde_json::{Map, Value as Json};
+
+use crate::{Kind, MalformedValue, Record, Value, api::Decoded};
+
+/// The largest file that AWS sends, in bytes.
+pub const MAX_BYTES: usize = 5 * 1024 * 1024;
+
+/// A file from AWS: many records, each of which stands or falls alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The payload version, as written: `1`, `1.0`, `2.0`.
+    pub version: String,
+    /// AWS's number of the partner.
+    pub spms_id: String,
+    /// What the records are.
+    pub kind: Kind,
+    /// The records, in order.
+    pub records: Vec<FileRecord>,
+}
+
+/// One record of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRecord {
+    /// What the catalog knows.
+    pub decoded: Decoded,
+    /// Fields that the catalog does not know, as they came.
+    pub unknown: Map<String, Json>,
+}
+
+/// Why a whole file is unusable.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableFile {
+    /// More than [`MAX_BYTES`].
+    #[error("the file has {0} bytes, more than the 5 MiB that AWS sends at most")]
+    TooLarge(usize),
+    /// Not JSON.
+    #[error("the file is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// JSON of another shape.
+    #[error("the file has no list `opportunities` or `leads` at its top")]
+    NoRecords,
+    /// An entry of the list is something else than a record.
+    #[error("entry {0} of the list is not an object")]
+    NotARecord(usize),
+}
+
+/// Reads a file of opportunities or leads.
+pub fn read(bytes: &[u8]) -> Result<Contents, UnusableFile> {
+    if bytes.len() > MAX_BYTES {
+        return Err(UnusableFile::TooLarge(bytes.len()));
+    }
+    let Json::Object(members) = serde_json::from_slice(bytes)? else { return Err(UnusableFile::NoRecords) };
+    let mut contents = None;
+    let (mut version, mut spms_id) = (String::new(), String::new());
+    for (name, member) in members {
+        // AWS's own examples differ in the case of these names.
+        match (name.to_ascii_lowercase().as_str(), member) {
+            ("opportunities", Json::Array(items)) => contents = Some((Kind::Opportunity, items)),
+            ("leads", Json::Array(items)) => contents = Some((Kind::Lead, items)),
+            ("version", member) => version = plain(&member),
+            ("spmsid", member) => spms_id = plain(&member),
+            _ => {}
+        }
+    }
+    let (kind, items) = contents.ok_or(UnusableFile::NoRecords)?;
+    let records = items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| match item {
+            Json::Object(members) => Ok(record(kind, members)),
+            _ => Err(UnusableFile::NotARecord(index + 1)),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Contents { version, spms_id, kind, records })
+}
+
+fn plain(json: &Json) -> String {
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+}
+
+fn record(kind: Kind, members: Map<String, Json>) -> FileRecord {
+    let mut decoded = Decoded { record: Record::new(kind), unread: Vec::new() };
+    let mut unknown = Map::new();
+    for (name, json) in members {
+        let field =
+            kind.fields().iter().find(|field| field.file.is_some_and(|spelling| spelling.eq_ignore_ascii_case(&name)));
+        let Some(field) = field else {
+            unknown.insert(name, json);
+            continue;
+        };
+        match Value::parse(field.ty, &json) {
+            Ok(Some(value)) => decoded.record.set(field, from_file(field.ty.picklist(), value)),
+            Ok(None) => {}
+            Err(cause) => decoded.unread.push((field, cause)),
+        }
+    }
+    // The files have no currency: amounts are in US dollars, a month.
+    for (key, value) in
+        [("expectedMonthlyAwsRevenueCurrency", "USD"), ("expectedMonthlyAwsRevenueFrequency", "Monthly")]
+    {
+        if let Some(field) = kind.field(key)
+            && matches!(decoded.record.value("expectedMonthlyAwsRevenue"), Some(Value::Number(_)))
+        {
+            decoded.record.set(field, Value::Text(value.to_owned()));
+        }
+    }
+    FileRecord { decoded, unknown }
+}
+
+fn from_file(list: Option<&'static crate::catalog::Picklist>, value: Value) -> Value {
+    match (list, value) {
+        (Some(list), Value::Text(text)) => Value::Text(list.from_file(&text).to_owned()),
+        (Some(list), Value::List(items)) => Value::list(items.iter().map(|item| list.from_file(item).to_owned())),
+        (_, value) => value,
+    }
+}
+
+impl FileRecord {
+    /// Problems with single fields, by key.
+    pub fn unread(&self) -> impl Iterator<Item = (&'static str, &MalformedValue)> {
+        self.decoded.unread.iter().map(|(field, cause)| (field.key, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn spellings_of_the_files_are_read() {
+        let contents = read(
+            r#"{"version":"2.0","spmsId":"1","Opportunities":[{"apnCrmUniqueIdentifier":"O1","country":"Germany",
+            "industry":"Software & Internet","aWSStage":"Prospect","IsOppFromMarketingActivity":"Yes","expectedMonthlyAwsRevenue":100.0,
+            "deliveryModel":"SaaS or PaaS;Resell","city":"Accept To View","novel":1}]}"#
+                .as_bytes(),
+        )
+        .unwrap();
+        let FileRecord { decoded, unknown } = &contents.records[0];
+        let values: Map<_, _> =
+            decoded.record.iter().map(|(field, value)| (field.key.to_owned(), value.to_json())).collect();
+        insta::assert_json_snapshot!(values);
+        assert_eq!(decoded.record.value("city"), None, "masked is absent");
+        assert_eq!(unknown.keys().collect::<Vec<_>>(), ["novel"]);
+    }
+
+    #[test]
+    fn unusable_files_say_why() {
+        for (bytes, expected) in [
+            (&b"not json"[..], "the file is not JSON"),
+            (b"[]", "the file has no list `opportunities` or `leads` at its top"),
+            (br#"{"leads":{}}"#, "the file has no list `opportunities` or `leads` at its top"),
+            (br#"{"leads":[1]}"#, "entry 1 of the list is not an object"),
+        ] {
+            assert_eq!(read(bytes).unwrap_err().to_string(), expected);
+        }
+        assert!(matches!(read(&vec![b' '; MAX_BYTES + 1]), Err(UnusableFile::TooLarge(_))));
+    }
+
+    /// AWS's published samples are not ours to ship: they are read where the reference material is at hand.
+    #[test]
+    fn published_samples_are_read_whole() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/ace-data");
+        for (file, kind) in [
+            ("Lead-Outbound-Sample.json", Kind::Lead),
+            ("Opportunity-Outbound-Sample.json", Kind::Opportunity),
+            ("Opportunity-Create-Inbound-Sample.json", Kind::Opportunity),
+        ] {
+            let Ok(bytes) = fs::read(folder.join(file)) else { continue };
+            let contents = read(&bytes).unwrap();
+            assert_eq!((contents.kind, contents.records.len()), (kind, 1), "{file}");
+            assert_eq!(contents.records[0].unread().collect::<Vec<_>>(), [], "{file}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The vocabulary of ACE co-selling: which fields there are, what their values look like, how they are spelled
+//! in the Partner Central API and in the S3 files, and what may be changed when.
+//!
+//! Everything here computes: no I/O, no clock, no environment.
+//!
+//! - [`catalog`]: the one table of fields; codecs, validation, mapping checks and documentation derive from it.
+//! - [`Record`] and [`Value`]: a record in ACE words. Absent, [`Value::Null`] and a value are three things.
+//! - [`api`] and [`file`](mod@file): the two wire forms.
+//! - [`event`]: what an EventBridge event is about.
+//! - [`validate`](mod@validate) and [`life_cycle`]: what AWS would refuse, and when a field is open.
+
+pub mod api;
+pub mod catalog;
+pub mod event;
+pub mod file;
+mod ids;
+pub mod life_cycle;
+mod path;
+mod record;
+pub mod validate;
+mod value;
+
+pub use catalog::{Field, Kind};
+pub use ids::{Catalog, InvalidId, InvitationId, LeadId, OpportunityId};
+pub use record::Record;
+pub use value::{MalformedValue, Value};

@@ -1,0 +1,196 @@
+use std::{borrow::Cow, str::FromStr};
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde_json::Value as Json;
+
+use crate::catalog::Type;
+
+/// A field's value in ACE words. A field that a record does not have at all is *absent*, which is not [`Value::Null`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Explicitly empty: writing it deletes what is there.
+    Null,
+    /// Text, a picklist value, or a timestamp kept as AWS wrote it.
+    Text(String),
+    /// A count or an amount of money; never a float.
+    Number(Decimal),
+    /// A calendar day without a zone.
+    Date(Date),
+    /// Several picklist values or identifiers; the order carries no meaning.
+    List(Vec<String>),
+}
+
+/// A value that cannot be read as the field's type. It never carries the value itself: that may be personal data.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct MalformedValue {
+    /// What the field's type wants.
+    pub expected: &'static str,
+    /// The shape of what was there.
+    pub found: &'static str,
+}
+
+/// What AWS writes in place of data that it shows only after acceptance.
+const MASK: &str = "Accept To View";
+
+impl Value {
+    /// Reads a JSON value as `ty`. Blank text and the literal text `null`, both of which AWS answers for nothing,
+    /// are [`Value::Null`]; a mask is `None`, as if the field were absent.
+    pub fn parse(ty: Type, json: &Json) -> Result<Option<Self>, MalformedValue> {
+        let wrong = |expected| MalformedValue { expected, found: shape(json) };
+        let text = match json {
+            Json::Null => return Ok(Some(Self::Null)),
+            Json::String(text) => Cow::Borrowed(text.trim()),
+            Json::Number(number) => Cow::Owned(number.to_string()),
+            Json::Bool(flag) if ty == Type::YesNo => Cow::Borrowed(if *flag { "Yes" } else { "No" }),
+            Json::Array(items) if ty.is_list() => {
+                let items: Option<Vec<String>> =
+                    items.iter().map(|i| i.as_str().map(|i| i.trim().to_owned())).collect();
+                return items.map(|items| Some(Self::list(items))).ok_or_else(|| wrong("a list of texts"));
+            }
+            _ => return Err(wrong(ty.expects())),
+        };
+        if text.is_empty() || text == "null" {
+            return Ok(Some(Self::Null));
+        }
+        if text.eq_ignore_ascii_case(MASK) {
+            return Ok(None);
+        }
+        let value = match ty {
+            Type::Number { .. } => Self::Number(
+                Decimal::from_str(&text)
+                    .or_else(|_| Decimal::from_scientific(&text))
+                    .map_err(|_| wrong(ty.expects()))?
+                    .normalize(),
+            ),
+            Type::Date => {
+                Self::Date(text.get(..10).and_then(|day| day.parse().ok()).ok_or_else(|| wrong(ty.expects()))?)
+            }
+            Type::Picklists(_) | Type::Identifiers => Self::list(text.split(';').map(|item| item.trim().to_owned())),
+            Type::Email => Self::Text(text.to_lowercase()),
+            _ => Self::Text(text.into_owned()),
+        };
+        Ok(Some(value))
+    }
+
+    /// A list without blanks and repetitions; an empty one is [`Value::Null`].
+    pub fn list(items: impl IntoIterator<Item = String>) -> Self {
+        let mut kept: Vec<String> = Vec::new();
+        for item in items {
+            if !item.is_empty() && !kept.contains(&item) {
+                kept.push(item);
+            }
+        }
+        if kept.is_empty() { Self::Null } else { Self::List(kept) }
+    }
+
+    /// The API's JSON for this value: amounts are strings there.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Text(text) => Json::String(text.clone()),
+            Self::Number(number) => Json::String(number.to_string()),
+            Self::Date(date) => Json::String(date.to_string()),
+            Self::List(items) => Json::from(items.clone()),
+        }
+    }
+
+    /// The text of a text value.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list value; none for anything else.
+    pub fn items(&self) -> &[String] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Whether both say the same: lists regardless of order, everything else by value.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().all(|item| b.contains(item)),
+            _ => self == other,
+        }
+    }
+}
+
+/// Undoes AWS's HTML escaping of text in answers. Text without an ampersand is returned as it is.
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('&') {
+        return Cow::Borrowed(text);
+    }
+    // `&amp;colon;` is what AWS makes of a colon: the doubly escaped form goes first.
+    let mut plain = text.replace("&amp;colon;", ":").replace("&colon;", ":");
+    for (escaped, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
+        plain = plain.replace(escaped, character);
+    }
+    Cow::Owned(plain)
+}
+
+fn shape(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "nothing",
+        Json::Bool(_) => "true or false",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const MONEY: Type = Type::Number { decimals: 2 };
+
+    #[test]
+    fn values_are_read_by_type() {
+        let read = |ty, json: Json| Value::parse(ty, &json);
+        assert_eq!(read(MONEY, json!("12500.00")), Ok(Some(Value::Number(Decimal::from(12500)))));
+        assert_eq!(read(MONEY, json!(1041.67)).unwrap(), Some(Value::Number("1041.67".parse().unwrap())));
+        assert_eq!(read(MONEY, json!("12,500")).unwrap_err().expected, "a number");
+        assert_eq!(read(Type::Date, json!("2026-11-22T10:00:00Z")).unwrap().unwrap().to_json(), json!("2026-11-22"));
+        assert_eq!(
+            read(Type::Identifiers, json!("S-1; S-2;")),
+            Ok(Some(Value::List(vec!["S-1".into(), "S-2".into()])))
+        );
+        assert_eq!(read(Type::Identifiers, json!([])), Ok(Some(Value::Null)));
+        assert_eq!(read(Type::Text { max: 10 }, json!("  ")), Ok(Some(Value::Null)));
+        assert_eq!(read(Type::Text { max: 10 }, json!("null")), Ok(Some(Value::Null)));
+        assert_eq!(read(Type::Text { max: 20 }, json!("Accept to view")), Ok(None));
+        assert_eq!(read(Type::Email, json!("A@B.Example")), Ok(Some(Value::Text("a@b.example".into()))));
+        assert_eq!(read(Type::Date, json!({})).unwrap_err().found, "an object");
+    }
+
+    #[test]
+    fn escapes_are_undone_once() {
+        assert_eq!(unescape("Big Data&amp;colon; ETL"), "Big Data: ETL");
+        assert_eq!(unescape("Security &amp; Compliance"), "Security & Compliance");
+        assert_eq!(unescape("R&D"), "R&D");
+        assert_eq!(unescape("&amp;lt;"), "&lt;");
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_survives_the_wire(mantissa in 0i64.., scale in 0u32..3) {
+            let value = Value::Number(Decimal::new(mantissa, scale).normalize());
+            prop_assert_eq!(Value::parse(MONEY, &value.to_json()), Ok(Some(value)));
+        }
+
+        #[test]
+        fn text_without_markup_is_left_alone(text in "[^&]*") {
+            prop_assert_eq!(unescape(&text), text.as_str());
+        }
+    }
+}
