@@ -1,0 +1,301 @@
+use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Side};
+use cosell_model::{Catalog, Field, Record};
+use jiff::Timestamp;
+
+use crate::{
+    CrmRef, Disposition, Link, SkipReason, SyncError,
+    log::{Direction, Entry, Purpose, Status},
+    ports::{Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Rejection},
+};
+
+/// Brings what AWS says into the CRM, from wherever it was read: the one place where AWS's values are written there.
+pub struct Converger {
+    /// The CRM.
+    pub crm: Box<dyn Crm>,
+    /// cosell's memory.
+    pub ledger: Box<dyn Ledger>,
+    /// How records correspond.
+    pub mapping: Mapping,
+    /// Which world of Partner Central this deployment serves.
+    pub catalog: Catalog,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+/// What AWS says about one record.
+pub struct Arrival<'a> {
+    /// Its fields; what AWS masks is absent.
+    pub aws: &'a Record,
+    /// What it belongs to.
+    pub link: Link,
+    /// CRM fields of our own to set besides (a referral's status and deadline).
+    pub facts: CrmFields,
+    /// Why it was read.
+    pub purpose: Purpose,
+    /// The file it was in.
+    pub file: Option<&'a str>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Converged {
+    /// The CRM has it now.
+    Written,
+    /// The CRM had it already, or a newer one.
+    Unchanged,
+    /// The CRM refuses it; the sync log and the record say why.
+    Rejected,
+    /// The CRM's record was deleted by somebody.
+    Deleted,
+}
+
+impl From<Converged> for Disposition {
+    fn from(converged: Converged) -> Self {
+        match converged {
+            Converged::Written => Self::Done,
+            Converged::Unchanged => Self::Skip(SkipReason::Unchanged),
+            Converged::Rejected => Self::Skip(SkipReason::Rejected),
+            Converged::Deleted => Self::Skip(SkipReason::Deleted),
+        }
+    }
+}
+
+fn moment(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
+
+/// The side that changed last; when either does not say, the CRM, where a person typed.
+pub(crate) fn newer(aws: &Record, crm: Option<&CrmRecord>) -> Side {
+    match (moment(aws.text("lastModifiedDate")), crm.and_then(|crm| moment(Some(&crm.modified_at)))) {
+        (Some(aws), Some(crm)) if aws > crm => Side::Aws,
+        _ => Side::Crm,
+    }
+}
+
+impl Converger {
+    /// Merges what AWS says into the CRM's record and remembers what both agree on.
+    pub async fn converge(&self, arrival: Arrival<'_>) -> Result<(Link, Converged), SyncError> {
+        let Arrival { aws, mut link, facts, purpose, file } = arrival;
+        let object = self.mapping.of(aws.kind()).ok_or_else(|| not_mapped(aws))?;
+        let stored = link.clone();
+        let seen = aws.text("lastModifiedDate");
+        if moment(seen).zip(moment(link.last_modified.as_deref())).is_some_and(|(seen, known)| seen < known) {
+            return Ok((link, Converged::Unchanged));
+        }
+
+        let crm = self.present(object, &link).await?;
+        if crm.is_none() && link.crm().is_some() {
+            let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", &link);
+            self.ledger.log(&[in_file(entry, file)]).await?;
+            return Ok((link, Converged::Deleted));
+        }
+        let (theirs, unmappable) =
+            crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| object.to_ace(&crm.fields));
+        let plan = object.plan(&link.base(aws.kind()), aws, &theirs, newer(aws, crm.as_ref()));
+
+        let mut writes = facts;
+        if let Some(crm) = &crm {
+            writes.retain(|name, value| crm.fields.get(name) != Some(value));
+        }
+        let mut written: Vec<&'static Field> = Vec::new();
+        for (mapping, value) in plan.won_by(Side::Aws) {
+            writes.insert(mapping.crm.clone(), mapping.to_crm(value));
+            written.push(mapping.ace);
+        }
+        if let (Some(id), Some(crm)) = (unique_key(object, &link).filter(|(name, _)| *name == object.ace_id), &crm)
+            && crm.fields.get(id.0).and_then(CrmValue::as_text) != Some(id.1)
+        {
+            writes.insert(id.0.to_owned(), CrmValue::Text(id.1.to_owned()));
+        }
+
+        if !writes.is_empty() || crm.is_none() {
+            let waiting = plan.won_by(Side::Crm).next().is_some();
+            self.status(object, &mut writes, if waiting { "Waiting" } else { "Synced" }, None);
+            match self.write(object, &link, crm.as_ref(), writes).await {
+                Ok(record) => link.also(crate::LinkKey::Crm(record)),
+                Err(PortError::Rejected { problems, .. }) => {
+                    self.refused(object, &link, crm.as_ref(), purpose, file, problems).await?;
+                    return Ok((link, Converged::Rejected));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+
+        link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
+        if let Some(seen) = seen {
+            link.last_modified = Some(seen.to_owned());
+        }
+        if link != stored {
+            self.ledger.save(&mut link).await?;
+        }
+        if written.is_empty() && crm.is_some() {
+            return Ok((link, Converged::Unchanged));
+        }
+        let message = if crm.is_some() { "updated in the CRM" } else { "created in the CRM" };
+        let mut entry = self.entry(purpose, Status::Processed, message, &link);
+        entry.fields = written.iter().map(|field| field.key.to_owned()).collect();
+        entry.problems = conflicts(&plan)
+            .chain(unmappable.iter().map(|problem| Rejection {
+                field: Some(problem.ace.to_owned()),
+                code: "UNMAPPABLE".to_owned(),
+                message: problem.to_string(),
+            }))
+            .collect();
+        self.ledger.log(&[in_file(entry, file)]).await?;
+        Ok((link, Converged::Written))
+    }
+
+    /// The CRM's record of a link. Without a link to the CRM the unique field is asked: a crash may have come between
+    /// the write and the memory of it.
+    async fn present(&self, object: &ObjectMapping, link: &Link) -> PortResult<Option<CrmRecord>> {
+        let key = match (link.crm(), unique_key(object, link)) {
+            (Some(record), _) => CrmKey::Id(&record.id),
+            (None, Some((field, value))) => CrmKey::External { field, value },
+            (None, None) => return Ok(None),
+        };
+        self.crm.fetch(&object.object, key, &object.crm_fields()).await
+    }
+
+    async fn write(
+        &self,
+        object: &ObjectMapping,
+        link: &Link,
+        crm: Option<&CrmRecord>,
+        mut writes: CrmFields,
+    ) -> PortResult<CrmRef> {
+        let id = if let Some(crm) = crm {
+            self.crm.update(&object.object, &crm.id, &writes).await?;
+            crm.id.clone()
+        } else {
+            writes.retain(|_, value| *value != CrmValue::Null);
+            for (name, value) in &object.defaults {
+                writes.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            let (field, value) = unique_key(object, link).ok_or_else(|| PortError::NotFound {
+                what: format!("a unique field of {} for {}", object.object, link.born_as),
+            })?;
+            self.crm.upsert(&object.object, field, value, &writes).await?.id
+        };
+        Ok(CrmRef { object: object.object.clone(), id })
+    }
+
+    /// Fields that tell people how a record stands.
+    fn status(&self, object: &ObjectMapping, writes: &mut CrmFields, status: &str, message: Option<&str>) {
+        let names = &object.status;
+        let message = message.map_or(CrmValue::Null, |text| CrmValue::Text(text.to_owned()));
+        let now = CrmValue::Text(whole_seconds((self.now)()));
+        for (name, value) in [
+            (&names.sync_status, CrmValue::Text(status.to_owned())),
+            (&names.sync_message, message),
+            (&names.last_sync, now),
+        ] {
+            if let Some(name) = name {
+                writes.insert(name.clone(), value);
+            }
+        }
+    }
+
+    /// Says on the CRM's record how it stands, unless it says so already.
+    pub(crate) async fn report(
+        &self,
+        object: &ObjectMapping,
+        crm: &CrmRecord,
+        status: &str,
+        message: Option<&str>,
+    ) -> PortResult<()> {
+        let mut writes = CrmFields::new();
+        self.status(object, &mut writes, status, message);
+        let new = |name: &Option<String>| {
+            name.as_ref().is_some_and(|name| crm.fields.get(name).unwrap_or(&CrmValue::Null) != &writes[name])
+        };
+        if new(&object.status.sync_status) || new(&object.status.sync_message) {
+            self.crm.update(&object.object, &crm.id, &writes).await?;
+        }
+        Ok(())
+    }
+
+    async fn refused(
+        &self,
+        object: &ObjectMapping,
+        link: &Link,
+        crm: Option<&CrmRecord>,
+        purpose: Purpose,
+        file: Option<&str>,
+        problems: Vec<Rejection>,
+    ) -> Result<(), SyncError> {
+        if let Some(crm) = crm {
+            let text = sentence("The CRM refused what AWS sent", &problems);
+            match self.report(object, crm, "Error", Some(&text)).await {
+                // The record may refuse every write, this one too: the sync log has it.
+                Err(PortError::Rejected { .. }) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut entry = self.entry(purpose, Status::Error, "the CRM refused the record", link);
+        entry.problems = problems;
+        Ok(self.ledger.log(&[in_file(entry, file)]).await?)
+    }
+
+    pub(crate) fn entry(&self, purpose: Purpose, status: Status, message: &str, link: &Link) -> Entry {
+        Entry::new((self.now)(), Direction::FromAws, purpose, status, message.to_owned()).about(link)
+    }
+}
+
+/// The unique CRM field by which a record of this link is found or made.
+fn unique_key<'l>(object: &'l ObjectMapping, link: &'l Link) -> Option<(&'l str, &'l str)> {
+    match (link.ace_id(), link.invitation(), link.opportunity()) {
+        (Some(_), Some(invitation), None) => {
+            object.referral.as_ref().map(|fields| (fields.invitation_id.as_str(), invitation.as_str()))
+        }
+        (Some(id), ..) => Some((object.ace_id.as_str(), id)),
+        (None, ..) => None,
+    }
+}
+
+fn conflicts(plan: &cosell_mapping::Plan<'_>) -> impl Iterator<Item = Rejection> {
+    plan.fields.iter().filter_map(|field| {
+        let message = match field.outcome {
+            Outcome::Conflict(Side::Aws) => "both sides changed it: AWS's value was taken",
+            Outcome::Conflict(Side::Crm) => "both sides changed it: the CRM's value stays and goes to AWS",
+            Outcome::Held => "both sides changed it: somebody has to decide",
+            Outcome::Same | Outcome::Take(_) => return None,
+        };
+        Some(Rejection {
+            field: Some(field.mapping.ace.key.to_owned()),
+            code: "CONFLICT".to_owned(),
+            message: message.to_owned(),
+        })
+    })
+}
+
+fn in_file(mut entry: Entry, file: Option<&str>) -> Entry {
+    entry.file = file.map(str::to_owned);
+    entry
+}
+
+fn not_mapped(aws: &Record) -> SyncError {
+    PortError::Unauthorized {
+        what: format!("mapping a {} (the mapping file has none)", aws.kind().as_str()),
+        cause: None,
+    }
+    .into()
+}
+
+/// A sentence for people with everything that was refused.
+pub(crate) fn sentence(start: &str, problems: &[Rejection]) -> String {
+    let mut text = format!("{start}:");
+    for Rejection { field, code, message } in problems {
+        text.push_str("\n- ");
+        if let Some(field) = field {
+            text.push_str(field);
+            text.push_str(": ");
+        }
+        text.push_str(if message.is_empty() { code } else { message });
+    }
+    text
+}
+
+/// CRMs keep whole seconds.
+pub(crate) fn whole_seconds(moment: Timestamp) -> String {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment).to_string()
+}

@@ -1,0 +1,361 @@
+//! From the CRM to AWS: sharing, updating, answering referrals. The CRM's record is fetched and its present state
+//! decides what is to be done; the message only says that it changed.
+
+use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
+use cosell_model::{
+    Field, Kind, Record, Value, api,
+    catalog::Write,
+    life_cycle::{Access, ReviewStatus, access},
+    validate::{self, Operation, validate},
+};
+
+use crate::{
+    Converged, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
+    converge::{newer, sentence},
+    from_aws::FromAws,
+    log::{Direction, Entry, Purpose, Status},
+    ports::{CrmKey, CrmRecord, PortError, Rejection, Task, TaskState},
+    push::Changed,
+};
+
+/// How often an update is merged again when AWS's record moves meanwhile.
+const CONFLICTS: usize = 3;
+
+/// Writes to Partner Central.
+pub struct Deliver {
+    /// The way back: what AWS makes of a write comes into the CRM by it.
+    pub from_aws: FromAws,
+}
+
+/// A record of the CRM and what it belongs to.
+struct Case<'d> {
+    object: &'d ObjectMapping,
+    crm: CrmRecord,
+    /// The record in ACE words.
+    ours: Record,
+    link: Link,
+}
+
+impl Deliver {
+    /// Works off one message of the queue to AWS.
+    pub async fn message(&self, body: &str) -> Disposition {
+        let result = async {
+            let Changed { record, .. } = serde_json::from_str(body)
+                .map_err(|cause| SyncError::Body { expected: "a changed CRM record", cause })?;
+            self.record(record).await
+        };
+        result.await.into()
+    }
+
+    /// Brings AWS in step with a record of the CRM.
+    pub async fn record(&self, record: CrmRef) -> Result<Disposition, SyncError> {
+        let converger = &self.from_aws.converger;
+        let object = &converger.mapping.opportunity;
+        let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
+            return Ok(Disposition::Skip(SkipReason::Deleted));
+        };
+        let key = LinkKey::Crm(record);
+        let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        let (ours, unmappable) = object.to_ace(&crm.fields);
+        let mut case = Case { object, crm, ours, link };
+        if !unmappable.is_empty() {
+            let problems: Vec<_> =
+                unmappable.iter().map(|problem| problem_of(problem.ace, &problem.to_string())).collect();
+            return self.refuse(&case, "some fields cannot be turned into ACE's", problems).await;
+        }
+        let wants_share =
+            object.share.as_ref().is_some_and(|name| case.crm.fields.get(name).is_some_and(CrmValue::is_true));
+        let outcome = match (answer(&case), case.link.opportunity(), &case.link.share) {
+            (Some(answer), ..) => self.answer(&mut case, answer).await,
+            (None, _, Some(share)) if !share.submitted => self.share(&mut case).await,
+            (None, Some(_), _) => self.update(&mut case).await,
+            (None, None, _) if wants_share => self.share(&mut case).await,
+            (None, None, _) => Ok(Disposition::Skip(SkipReason::NotShared)),
+        };
+        match outcome {
+            Err(SyncError::Port(PortError::Rejected { problems, what })) => {
+                tracing::warn!(crm = %case.crm.id, what, "AWS refused the record");
+                self.refuse(&case, "AWS refused the record", problems).await
+            }
+            other => other,
+        }
+    }
+
+    /// Creates, associates and submits, one stored step after the other: a repetition goes on where the last one
+    /// stopped, with the same token and the same body.
+    async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        if case.link.share.is_none() {
+            let problems = validate(&case.ours, Operation::Submit);
+            if !problems.is_empty() {
+                return self.refuse(case, "it is not complete", problems.iter().map(of_validation).collect()).await;
+            }
+            let mut record = case.ours.clone();
+            if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
+                record.set(field, Value::Text(case.crm.id.clone()));
+            }
+            let token = uuid::Uuid::new_v4().to_string();
+            case.link.share = Some(Share {
+                body: api::create_body(&record, converger.catalog, &token),
+                submit_token: uuid::Uuid::new_v4().to_string(),
+                involvement: api::involvement(&case.ours).to_owned(),
+                associated: Vec::new(),
+                submitted: false,
+            });
+            case.link.set_base(&sent(&case.ours));
+            converger.ledger.save(&mut case.link).await?;
+        }
+        let Some(mut share) = case.link.share.clone() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
+
+        let id = if let Some(id) = case.link.opportunity() {
+            id.clone()
+        } else {
+            let stored = match partner_central.create(&share.body).await {
+                Err(error @ PortError::Rejected { .. }) => {
+                    // The next attempt must start from what the rep mended, under a new token.
+                    case.link.share = None;
+                    converger.ledger.save(&mut case.link).await?;
+                    return Err(error.into());
+                }
+                other => other?,
+            };
+            case.link.also(LinkKey::Opportunity(stored.id.clone()));
+            case.link.last_modified = Some(stored.last_modified);
+            converger.ledger.save(&mut case.link).await?;
+            stored.id
+        };
+        for (entity_type, entity) in wanted_entities(&case.ours) {
+            if !share.associated.contains(&(entity_type.to_owned(), entity.clone())) {
+                partner_central.associate(&id, entity_type, &entity).await?;
+                share.associated.push((entity_type.to_owned(), entity));
+                case.link.share = Some(share.clone());
+                converger.ledger.save(&mut case.link).await?;
+            }
+        }
+        finished(partner_central.submit(&id, &share.submit_token, &share.involvement).await?, "the submission")?;
+        share.submitted = true;
+        case.link.share = Some(share);
+        converger.ledger.save(&mut case.link).await?;
+
+        let entry = self.entry(case, Status::ApiSuccess, "created, completed and submitted at AWS");
+        converger.ledger.log(&[entry]).await?;
+        self.from_aws.opportunity(&id, Purpose::Push).await?;
+        Ok(Disposition::Done)
+    }
+
+    /// Sends what the CRM changed, as far as AWS takes it now. What AWS takes later stays a difference to the base and
+    /// goes out by itself when the window opens; what it never takes is said on the record.
+    async fn update(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let Some(id) = case.link.opportunity().cloned() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
+        for _ in 0..CONFLICTS {
+            let current = partner_central.opportunity(&id).await?;
+            let aws = api::opportunity(&current, None).record;
+            let plan =
+                case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
+            let status = aws.text("status").and_then(ReviewStatus::parse);
+
+            let mut changes = Record::new(Kind::Opportunity);
+            let (mut later, mut never) = (Vec::new(), Vec::new());
+            for (mapping, value) in plan.won_by(Side::Crm) {
+                match access(mapping.ace, status, aws.text("stage")) {
+                    Access::Open => changes.set(mapping.ace, value.clone()),
+                    Access::Later => later.push(mapping.ace),
+                    Access::Never => never.push(mapping.ace),
+                }
+            }
+            let wrong: Vec<_> = validate(&changes, Operation::Create)
+                .into_iter()
+                .filter(|problem| changes.value(problem.field).is_some())
+                .collect();
+            if !wrong.is_empty() {
+                return self
+                    .refuse(case, "some fields are not as AWS takes them", wrong.iter().map(of_validation).collect())
+                    .await;
+            }
+            let message = held_back(&later, &never);
+            let standing = if later.is_empty() && never.is_empty() { "Synced" } else { "Waiting" };
+            if changes.is_empty() {
+                converger.report(case.object, &case.crm, standing, message.as_deref()).await?;
+                return Ok(Disposition::Skip(SkipReason::Unchanged));
+            }
+
+            for (entity_type, entity, wanted) in entity_changes(&aws, &changes) {
+                if wanted {
+                    partner_central.associate(&id, entity_type, &entity).await?;
+                } else {
+                    partner_central.disassociate(&id, entity_type, &entity).await?;
+                }
+            }
+            let in_body = changes.iter().any(|(field, _)| field.write == Write::Body);
+            if in_body {
+                match partner_central.update(&api::update_body(&current, &changes, converger.catalog)).await {
+                    Ok(stored) => case.link.last_modified = Some(stored.last_modified),
+                    Err(PortError::Conflict { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let base = plan.base_after(Kind::Opportunity, |field| changes.get(field).map(|_| Side::Crm));
+            case.link.set_base(&base);
+            converger.ledger.save(&mut case.link).await?;
+            let partial = if message.is_some() { Status::Partial } else { Status::ApiSuccess };
+            let mut entry = self.entry(case, partial, "updated at AWS");
+            entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
+            converger.ledger.log(&[entry]).await?;
+            converger.report(case.object, &case.crm, standing, message.as_deref()).await?;
+            return Ok(Disposition::Done);
+        }
+        Err(PortError::Conflict { what: format!("UpdateOpportunity {id}") }.into())
+    }
+
+    /// Sends the rep's answer to a referral.
+    async fn answer(&self, case: &mut Case<'_>, answer: Answer) -> Result<Disposition, SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let (Some(invitation), Some(mut referral)) = (case.link.invitation().cloned(), case.link.referral.clone())
+        else {
+            return Ok(Disposition::Skip(SkipReason::NotShared));
+        };
+        let (message, converged) = match answer {
+            Answer::Accept => {
+                let task = partner_central.accept(&invitation, &referral.accept_token).await?;
+                let opportunity = task.opportunity.clone();
+                finished(task, "the acceptance")?;
+                let Some(id) = opportunity else {
+                    return Err(SyncError::Running { what: format!("the acceptance of {invitation}") });
+                };
+                case.link.also(LinkKey::Opportunity(id.clone()));
+                "ACCEPTED".clone_into(&mut referral.status);
+                case.link.referral = Some(referral);
+                // The event of the new opportunity may be faster: then its link is the truth, and this one starts again.
+                converger.ledger.save(&mut case.link).await?;
+                ("referral accepted at AWS", self.from_aws.opportunity(&id, Purpose::Push).await?.1)
+            }
+            Answer::Reject(reason) => {
+                partner_central.reject(&invitation, &reason).await?;
+                "REJECTED".clone_into(&mut referral.status);
+                case.link.referral = Some(referral);
+                converger.ledger.save(&mut case.link).await?;
+                self.from_aws.invitation(&invitation).await?;
+                ("referral rejected at AWS", Converged::Written)
+            }
+        };
+        converger.ledger.log(&[self.entry(case, Status::ApiSuccess, message)]).await?;
+        Ok(match converged {
+            Converged::Rejected => Disposition::Skip(SkipReason::Rejected),
+            _ => Disposition::Done,
+        })
+    }
+
+    /// Says on the record and in the sync log what is wrong; the record waits for somebody to edit it.
+    async fn refuse(&self, case: &Case<'_>, why: &str, problems: Vec<Rejection>) -> Result<Disposition, SyncError> {
+        let converger = &self.from_aws.converger;
+        let text = sentence(&format!("Not sent to AWS, {why}"), &problems);
+        converger.report(case.object, &case.crm, "Error", Some(&text)).await?;
+        let mut entry = self.entry(case, Status::Error, why);
+        entry.problems = problems;
+        converger.ledger.log(&[entry]).await?;
+        Ok(Disposition::Skip(SkipReason::Rejected))
+    }
+
+    fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
+        let now = (self.from_aws.converger.now)();
+        let mut entry = Entry::new(now, Direction::ToAws, Purpose::Push, status, message.to_owned()).about(&case.link);
+        entry.crm_id = Some(case.crm.id.clone());
+        entry
+    }
+}
+
+/// A rep's answer to a referral that is still open.
+enum Answer {
+    Accept,
+    Reject(String),
+}
+
+fn answer(case: &Case<'_>) -> Option<Answer> {
+    let ReferralFields { response, accept, reject, rejection_reason, .. } = case.object.referral.as_ref()?;
+    if case.link.referral.as_ref()?.status != "PENDING" {
+        return None;
+    }
+    let text = |name: &str| case.crm.fields.get(name).and_then(CrmValue::as_text);
+    match text(response)? {
+        said if said == accept => Some(Answer::Accept),
+        said if said == reject => {
+            let reason = rejection_reason.as_deref().and_then(text).unwrap_or("Other");
+            Some(Answer::Reject(reason.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn finished(task: Task, what: &str) -> Result<(), SyncError> {
+    match task.state {
+        TaskState::Complete => Ok(()),
+        TaskState::InProgress => Err(SyncError::Running { what: what.to_owned() }),
+        TaskState::Failed { reason, message } => Err(match reason.as_str() {
+            "RequestThrottled" => PortError::Throttled { what: what.to_owned(), retry_after: None },
+            "InternalError" | "ServiceQuotaExceeded" => PortError::Unavailable { what: what.to_owned(), cause: None },
+            _ => PortError::Rejected {
+                what: what.to_owned(),
+                problems: vec![Rejection { field: None, code: reason, message }],
+            },
+        }
+        .into()),
+    }
+}
+
+/// The fields of a record that a creation carries.
+fn sent(ours: &Record) -> Record {
+    let mut sent = Record::new(ours.kind());
+    for (field, value) in ours.iter().filter(|(field, _)| field.is_writable()) {
+        sent.set(field, value.clone());
+    }
+    sent
+}
+
+fn wanted_entities(ours: &Record) -> impl Iterator<Item = (&'static str, String)> {
+    ours.iter()
+        .filter_map(
+            |(field, value)| {
+                if let Write::Associate(entity_type) = field.write { Some((entity_type, value)) } else { None }
+            },
+        )
+        .flat_map(|(entity_type, value)| value.items().iter().map(move |entity| (entity_type, entity.clone())))
+}
+
+/// What to associate (`true`) and what to detach. New ones come first: AWS refuses to lose the last one.
+fn entity_changes<'r>(aws: &'r Record, changes: &'r Record) -> Vec<(&'static str, String, bool)> {
+    let mut moves = Vec::new();
+    for (field, value) in changes.iter() {
+        let Write::Associate(entity_type) = field.write else { continue };
+        let has = aws.get(field).map_or(&[][..], Value::items);
+        let wants = value.items();
+        moves.extend(
+            wants.iter().filter(|entity| !has.contains(entity)).map(|entity| (entity_type, entity.clone(), true)),
+        );
+        moves.extend(
+            has.iter().filter(|entity| !wants.contains(entity)).map(|entity| (entity_type, entity.clone(), false)),
+        );
+    }
+    moves.sort_by_key(|(.., wanted)| !wanted);
+    moves
+}
+
+fn held_back(later: &[&'static Field], never: &[&'static Field]) -> Option<String> {
+    let names = |fields: &[&Field]| fields.iter().map(|field| field.key).collect::<Vec<_>>().join(", ");
+    let mut text = Vec::new();
+    if !later.is_empty() {
+        text.push(format!("AWS is reviewing: {} will be sent when the review is over.", names(later)));
+    }
+    if !never.is_empty() {
+        text.push(format!("AWS does not take changes of {} any more: they were not sent.", names(never)));
+    }
+    (!text.is_empty()).then(|| text.join("\n"))
+}
+
+fn problem_of(field: &str, message: &str) -> Rejection {
+    Rejection { field: Some(field.to_owned()), code: "UNMAPPABLE".to_owned(), message: message.to_owned() }
+}
+
+fn of_validation(problem: &validate::Problem) -> Rejection {
+    Rejection { field: Some(problem.field.to_owned()), code: problem.rule.to_owned(), message: problem.message.clone() }
+}

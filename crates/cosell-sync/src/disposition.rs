@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use cosell_model::{api::UnusableInvitation, event::UnusableEvent, file::UnusableFile};
+
+use crate::ports::PortError;
+
+/// How a message ends. Every message ends in one of these four words, and no door decides which.
+#[derive(Debug)]
+pub enum Disposition {
+    /// Acknowledge.
+    Done,
+    /// Acknowledge and count.
+    Skip(SkipReason),
+    /// Try again later: a batch item failure.
+    Retry(SyncError),
+    /// To the dead-letter queue with its reason, then acknowledge.
+    Park(SyncError),
+}
+
+/// Why there was nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Both sides agree already: a duplicate, or the echo of our own write.
+    Unchanged,
+    /// Nobody asked for this record to be shared.
+    NotShared,
+    /// An event that says nothing that we need.
+    NotNeeded,
+    /// An event type that this version does not know.
+    UnknownType,
+    /// An event of the other catalog.
+    OtherCatalog,
+    /// The far side refuses this record until somebody edits it; the sync log and the record say why.
+    Rejected,
+    /// The CRM's record was deleted.
+    Deleted,
+}
+
+impl SkipReason {
+    /// A short stable code, for metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::NotShared => "not_shared",
+            Self::NotNeeded => "not_needed",
+            Self::UnknownType => "unknown_type",
+            Self::OtherCatalog => "other_catalog",
+            Self::Rejected => "rejected",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Why a message could not be worked off.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The message is not what its queue carries.
+    #[error("the message is not {expected}")]
+    Body {
+        /// What its queue carries.
+        expected: &'static str,
+        /// What the decoder said; it names places, not values.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// The event names nothing usable.
+    #[error("the event is unusable")]
+    Event(#[from] UnusableEvent),
+    /// The invitation is unusable.
+    #[error("invitation {id} is unusable")]
+    Invitation {
+        /// Which.
+        id: String,
+        /// Why.
+        #[source]
+        cause: UnusableInvitation,
+    },
+    /// The file is unusable.
+    #[error("file {key} is unusable")]
+    File {
+        /// Which.
+        key: String,
+        /// Why.
+        #[source]
+        cause: UnusableFile,
+    },
+    /// A task of AWS's is still running.
+    #[error("{what} is still running at AWS")]
+    Running {
+        /// Which.
+        what: String,
+    },
+    /// The handler panicked.
+    #[error("the handler panicked")]
+    Panic,
+}
+
+impl SyncError {
+    /// A short stable code, for metrics and dead letters.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Port(error) => error.code(),
+            Self::Body { .. } => "malformed_message",
+            Self::Event(_) => "unusable_event",
+            Self::Invitation { .. } => "unusable_invitation",
+            Self::File { .. } => "unusable_file",
+            Self::Running { .. } => "running",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// Whether the cause heals by itself, so that dead letters of this code are replayed without being asked.
+    pub fn heals(code: &str) -> bool {
+        matches!(code, "throttled" | "unavailable" | "conflict" | "running" | "unauthorized")
+    }
+
+    /// When to come back at the earliest, if the far side said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Port(PortError::Throttled { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// This error and its causes, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}
+
+impl From<SyncError> for Disposition {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Port(PortError::Rejected { .. })
+            | SyncError::Body { .. }
+            | SyncError::Event(_)
+            | SyncError::Invitation { .. }
+            | SyncError::File { .. } => Self::Park(error),
+            // A record may be invisible for a moment after it was made, and rights return when somebody mends them.
+            SyncError::Port(_) | SyncError::Running { .. } | SyncError::Panic => Self::Retry(error),
+        }
+    }
+}
+
+impl From<Result<Self, SyncError>> for Disposition {
+    fn from(result: Result<Self, SyncError>) -> Self {
+        result.unwrap_or_else(Self::from)
+    }
+}

@@ -1,0 +1,19 @@
+//! What cosell does on each ring, tick and file, once, for functions and command line alike.
+//!
+//! Work acts only through the traits in [`ports`]; how a message ends is decided here ([`Disposition`]) and by no door.
+
+mod converge;
+pub mod deliver;
+mod disposition;
+pub mod files;
+pub mod from_aws;
+mod link;
+pub mod log;
+pub mod ports;
+pub mod push;
+pub mod reconcile;
+pub mod replay;
+
+pub use converge::{Arrival, Converged, Converger};
+pub use disposition::{Disposition, SkipReason, SyncError};
+pub use link::{CrmRef, Link, LinkKey, Referral, Share};

@@ -1,0 +1,153 @@
+use std::fmt;
+
+use cosell_model::{InvitationId, Kind, LeadId, OpportunityId, Record};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// A name under which a link is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkKey {
+    /// An opportunity at AWS.
+    Opportunity(OpportunityId),
+    /// A lead at AWS.
+    Lead(LeadId),
+    /// An invitation from AWS.
+    Invitation(InvitationId),
+    /// A record of the CRM.
+    Crm(CrmRef),
+}
+
+impl fmt::Display for LinkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opportunity(id) => write!(f, "opportunity#{id}"),
+            Self::Lead(id) => write!(f, "lead#{id}"),
+            Self::Invitation(id) => write!(f, "invitation#{id}"),
+            Self::Crm(CrmRef { object, id }) => write!(f, "crm#{object}#{id}"),
+        }
+    }
+}
+
+/// A record of the CRM.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CrmRef {
+    /// The object.
+    pub object: String,
+    /// The identifier.
+    pub id: String,
+}
+
+impl fmt::Display for CrmRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.object, self.id)
+    }
+}
+
+/// How far sharing a CRM record with AWS is. Each step is stored before the next begins, and the token and body of a
+/// creation before it is sent, so that a repetition is the same call again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The body of `CreateOpportunity`, its token included.
+    pub body: Json,
+    /// The token of the submission.
+    pub submit_token: String,
+    /// How AWS is to be involved.
+    pub involvement: String,
+    /// What is associated: (entity type, identifier).
+    #[serde(default)]
+    pub associated: Vec<(String, String)>,
+    /// Whether it is submitted.
+    #[serde(default)]
+    pub submitted: bool,
+}
+
+/// Where a referral stands with us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referral {
+    /// The invitation's status, in AWS's word: `PENDING`, `ACCEPTED`, `REJECTED`, `EXPIRED`.
+    pub status: String,
+    /// The token of the acceptance.
+    pub accept_token: String,
+}
+
+/// What belongs together: a record at AWS, a record in the CRM, and what both said when they last agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The key that it was first stored under; it never changes.
+    pub born_as: LinkKey,
+    /// Counts every store; 0 is not stored yet.
+    pub version: u64,
+    /// Every key that leads here.
+    pub keys: Vec<LinkKey>,
+    /// The last common snapshot, as [`Record::to_json`] writes it.
+    #[serde(default)]
+    pub base: Map<String, Json>,
+    /// AWS's `LastModifiedDate` of the last read or write, verbatim.
+    #[serde(default)]
+    pub last_modified: Option<String>,
+    /// A share under way or done.
+    #[serde(default)]
+    pub share: Option<Share>,
+    /// The referral behind it.
+    #[serde(default)]
+    pub referral: Option<Referral>,
+}
+
+impl Link {
+    /// A link that nobody stored yet.
+    pub fn new(key: LinkKey) -> Self {
+        Self {
+            born_as: key.clone(),
+            version: 0,
+            keys: vec![key],
+            base: Map::new(),
+            last_modified: None,
+            share: None,
+            referral: None,
+        }
+    }
+
+    /// Adds a key under which it is found from the next store on.
+    pub fn also(&mut self, key: LinkKey) {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+    }
+
+    /// The opportunity at AWS.
+    pub fn opportunity(&self) -> Option<&OpportunityId> {
+        self.keys.iter().find_map(|key| if let LinkKey::Opportunity(id) = key { Some(id) } else { None })
+    }
+
+    /// The invitation at AWS.
+    pub fn invitation(&self) -> Option<&InvitationId> {
+        self.keys.iter().find_map(|key| if let LinkKey::Invitation(id) = key { Some(id) } else { None })
+    }
+
+    /// The record in the CRM.
+    pub fn crm(&self) -> Option<&CrmRef> {
+        self.keys.iter().find_map(|key| if let LinkKey::Crm(record) = key { Some(record) } else { None })
+    }
+
+    /// The identifier that AWS's users know it by.
+    pub fn ace_id(&self) -> Option<&str> {
+        let invitation = self.invitation().map(InvitationId::as_str);
+        let lead =
+            || self.keys.iter().find_map(|key| if let LinkKey::Lead(id) = key { Some(id.as_str()) } else { None });
+        self.opportunity().map(OpportunityId::as_str).or_else(lead).or(invitation)
+    }
+
+    /// The last common snapshot.
+    pub fn base(&self, kind: Kind) -> Record {
+        // What an older release stored and this one cannot read counts as never agreed on.
+        Record::from_json(kind, &self.base).unwrap_or_else(|_| Record::new(kind))
+    }
+
+    /// Stores a snapshot.
+    pub fn set_base(&mut self, base: &Record) {
+        if let Json::Object(members) = base.to_json() {
+            self.base = members;
+        }
+    }
+}

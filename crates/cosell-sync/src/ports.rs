@@ -1,0 +1,376 @@
+//! What the work needs of the world. Hands implement these traits and translate every vendor's errors into
+//! [`PortError`]; the work decides by its variants and nothing matches on texts.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use cosell_mapping::CrmValue;
+use cosell_model::{InvitationId, OpportunityId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::{Link, LinkKey, log::Entry};
+
+/// What a port's own client said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// One reason why the far side refused a record, in its words. The message may quote values: it goes to the CRM record
+/// and the sync log, never to a log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The far side's name of the field, when it named one.
+    pub field: Option<String>,
+    /// The far side's code.
+    pub code: String,
+    /// The far side's text.
+    pub message: String,
+}
+
+/// Why a port could not do what was asked. `what` says the operation and the record: `UpdateOpportunity O1234567`.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// Too much at once; nothing was done.
+    #[error("{what} was throttled")]
+    Throttled {
+        /// Operation and record.
+        what: String,
+        /// When to come back, if the far side said so.
+        retry_after: Option<Duration>,
+    },
+    /// Not now: a time-out, a lost connection, a server's error. It may have been done.
+    #[error("{what} did not get through")]
+    Unavailable {
+        /// Operation and record.
+        what: String,
+        /// What the client said.
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Somebody else was faster: read again, merge again.
+    #[error("{what} met a newer version")]
+    Conflict {
+        /// Operation and record.
+        what: String,
+    },
+    /// This record will not pass until somebody edits it.
+    #[error("{what} was refused ({} problem(s))", problems.len())]
+    Rejected {
+        /// Operation and record.
+        what: String,
+        /// Why.
+        problems: Vec<Rejection>,
+    },
+    /// Nobody's record will pass: credentials, rights, or a set-up that does not fit the far side.
+    #[error("{what} is not allowed")]
+    Unauthorized {
+        /// Operation and record.
+        what: String,
+        /// What the client said.
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// There is no such record.
+    #[error("{what} found nothing")]
+    NotFound {
+        /// Operation and record.
+        what: String,
+    },
+}
+
+impl PortError {
+    /// A short stable code, for metrics and dead letters.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Conflict { .. } => "conflict",
+            Self::Rejected { .. } => "rejected",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::NotFound { .. } => "not_found",
+        }
+    }
+}
+
+/// What every port answers.
+pub type PortResult<T> = Result<T, PortError>;
+
+/// What AWS answers to a creation or an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The opportunity.
+    pub id: OpportunityId,
+    /// The key of its optimistic lock, verbatim.
+    pub last_modified: String,
+}
+
+/// How far one of AWS's asynchronous tasks is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState {
+    /// Ask again later, with the same token.
+    InProgress,
+    /// Done.
+    Complete,
+    /// Ended without success.
+    Failed {
+        /// AWS's code.
+        reason: String,
+        /// AWS's text.
+        message: String,
+    },
+}
+
+/// An asynchronous task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// How far it is.
+    pub state: TaskState,
+    /// The opportunity that it made or submitted, once known.
+    pub opportunity: Option<OpportunityId>,
+}
+
+/// One line of a list of opportunities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The opportunity.
+    pub id: OpportunityId,
+    /// When it last changed, verbatim.
+    pub last_modified: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The lines.
+    pub items: Vec<T>,
+    /// What to ask for the next page with; none at the end.
+    pub next: Option<String>,
+}
+
+/// AWS Partner Central, in its own JSON: whole answers, so that nothing that we do not know is lost.
+#[async_trait]
+pub trait PartnerCentral: Send + Sync {
+    /// `GetOpportunity`.
+    async fn opportunity(&self, id: &OpportunityId) -> PortResult<Json>;
+    /// `GetAwsOpportunitySummary`; none where AWS has none yet.
+    async fn summary(&self, id: &OpportunityId) -> PortResult<Option<Json>>;
+    /// `GetEngagementInvitation`.
+    async fn invitation(&self, id: &InvitationId) -> PortResult<Json>;
+    /// The invitation whose acceptance made this opportunity (`ListEngagementByAcceptingInvitationTasks`).
+    async fn invitation_behind(&self, id: &OpportunityId) -> PortResult<Option<InvitationId>>;
+    /// `ListOpportunities` changed at or after `since` (AWS's own timestamp), oldest first.
+    async fn opportunities(&self, since: Option<&str>, page: Option<&str>) -> PortResult<Page<Listed>>;
+    /// `ListEngagementInvitations` that we received and have not answered.
+    async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<InvitationId>>;
+    /// `CreateOpportunity` with a complete body, its token included.
+    async fn create(&self, body: &Json) -> PortResult<Stored>;
+    /// `UpdateOpportunity` with a complete body, its `LastModifiedDate` included.
+    async fn update(&self, body: &Json) -> PortResult<Stored>;
+    /// `AssociateOpportunity`. What is associated already is no error.
+    async fn associate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
+    /// `DisassociateOpportunity`. What is not associated any more is no error.
+    async fn disassociate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
+    /// `StartEngagementFromOpportunityTask`: submits to AWS.
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task>;
+    /// `StartEngagementByAcceptingInvitationTask`.
+    async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task>;
+    /// `RejectEngagementInvitation`.
+    async fn reject(&self, id: &InvitationId, reason: &str) -> PortResult<()>;
+}
+
+/// Fields of a CRM record by the CRM's names.
+pub type CrmFields = BTreeMap<String, CrmValue>;
+
+/// A record of the CRM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrmRecord {
+    /// The CRM's identifier.
+    pub id: String,
+    /// When it last changed, as the CRM writes it.
+    pub modified_at: String,
+    /// Whether the last change was our own, as far as the CRM tells.
+    pub by_self: Option<bool>,
+    /// The fields that were asked for.
+    pub fields: CrmFields,
+}
+
+/// Records that changed since a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// The records, oldest change first.
+    pub records: Vec<CrmRecord>,
+    /// Where to go on; opaque.
+    pub cursor: String,
+    /// Whether there is nothing more for now.
+    pub caught_up: bool,
+}
+
+/// How a CRM record is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrmKey<'k> {
+    /// By the CRM's identifier.
+    Id(&'k str),
+    /// By the value of a unique field.
+    External {
+        /// The field.
+        field: &'k str,
+        /// Its value.
+        value: &'k str,
+    },
+}
+
+/// What a write made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The CRM's identifier.
+    pub id: String,
+    /// Whether the record is new.
+    pub created: bool,
+}
+
+/// A CRM. Dates and timestamps travel as ISO 8601 text with `Z`.
+#[async_trait]
+pub trait Crm: Send + Sync {
+    /// One record; none where there is none or it was deleted.
+    async fn fetch(&self, object: &str, key: CrmKey<'_>, fields: &[String]) -> PortResult<Option<CrmRecord>>;
+    /// At most about `limit` records that changed since `cursor`, some of them perhaps once more.
+    async fn changed_since(
+        &self,
+        object: &str,
+        cursor: Option<&str>,
+        fields: &[String],
+        limit: usize,
+    ) -> PortResult<Changes>;
+    /// Creates or updates one record by a unique field. Safe to repeat.
+    async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written>;
+    /// Updates one record; fields that are not given stay.
+    async fn update(&self, object: &str, id: &str, fields: &CrmFields) -> PortResult<()>;
+}
+
+/// What became of a file of AWS's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// Copied; its records are not all settled.
+    Landed,
+    /// Every record is settled: it may leave AWS's side.
+    Settled,
+    /// Unusable as a whole: it stays at AWS's side until somebody looks.
+    Unusable,
+}
+
+/// cosell's memory.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// The link that one of its keys leads to.
+    async fn link(&self, key: &LinkKey) -> PortResult<Option<Link>>;
+    /// Stores a link and all its keys at once and moves its version on. [`PortError::Conflict`] when somebody stored it
+    /// since it was read, or when a key leads to another link.
+    async fn save(&self, link: &mut Link) -> PortResult<()>;
+    /// A cursor by name.
+    async fn cursor(&self, name: &str) -> PortResult<Option<String>>;
+    /// Moves a cursor.
+    async fn set_cursor(&self, name: &str, value: &str) -> PortResult<()>;
+    /// What became of this version of a file.
+    async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>>;
+    /// Remembers it.
+    async fn set_file(&self, key: &str, version: &str, state: FileState) -> PortResult<()>;
+    /// Writes into the sync log.
+    async fn log(&self, entries: &[Entry]) -> PortResult<()>;
+    /// The sync log of one record, or of one day (`YYYY-MM-DD`), newest first.
+    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>>;
+}
+
+/// Which part of the sync log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOf<'l> {
+    /// Everything about an ACE or CRM identifier or a file.
+    Record(&'l str),
+    /// Everything of a day, UTC.
+    Day(&'l str),
+}
+
+/// A message that goes on a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its body.
+    pub body: String,
+    /// For FIFO queues: messages of a group stay in order.
+    pub group: Option<String>,
+}
+
+/// A queue to put messages on.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Sends all messages, or says that it could not; some may then be there already.
+    async fn send(&self, messages: &[Message]) -> PortResult<()>;
+}
+
+/// The queue that a function is fed from, seen from the function: for what the platform does not do by itself.
+#[async_trait]
+pub trait Letters: Send + Sync {
+    /// Makes a message come back after `delay` instead of the queue's own time-out.
+    async fn delay(&self, receipt: &str, delay: Duration) -> PortResult<()>;
+    /// Puts a message on the dead-letter queue with its cause. The caller acknowledges it afterwards.
+    async fn park(&self, body: &str, group: Option<&str>, attributes: &BTreeMap<String, String>) -> PortResult<()>;
+}
+
+/// A message on a dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The queue's identifier of it.
+    pub id: String,
+    /// What it is deleted with.
+    pub receipt: String,
+    /// Its body, as it came.
+    pub body: String,
+    /// Its FIFO group.
+    pub group: Option<String>,
+    /// Its text attributes.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A dead-letter queue and the queue that its messages came from.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// What to call it.
+    fn name(&self) -> &str;
+    /// Takes up to ten messages; they stay invisible to others until released or forgotten.
+    async fn receive(&self) -> PortResult<Vec<DeadLetter>>;
+    /// Sends a message back to where it came from.
+    async fn send_back(&self, letter: &DeadLetter, attributes: &BTreeMap<String, String>) -> PortResult<()>;
+    /// Removes a message that is safely elsewhere.
+    async fn delete(&self, letter: &DeadLetter) -> PortResult<()>;
+    /// Leaves a message where it is, visible again.
+    async fn release(&self, letter: &DeadLetter) -> PortResult<()>;
+}
+
+/// A file on AWS's side of the exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AceFile {
+    /// Its whole key, folder included.
+    pub key: String,
+    /// What changes when its content does (the entity tag, without quotes).
+    pub version: String,
+}
+
+/// AWS's bucket of the file exchange.
+#[async_trait]
+pub trait AceBucket: Send + Sync {
+    /// The files under a folder.
+    async fn list(&self, folder: &str) -> PortResult<Vec<AceFile>>;
+    /// A file's content.
+    async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>>;
+    /// Removes a file.
+    async fn delete(&self, key: &str) -> PortResult<()>;
+}
+
+/// Our own bucket.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Stores a file.
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()>;
+    /// A file's content; [`PortError::NotFound`] when it is gone.
+    async fn get(&self, key: &str) -> PortResult<Vec<u8>>;
+    /// Removes a file.
+    async fn delete(&self, key: &str) -> PortResult<()>;
+}

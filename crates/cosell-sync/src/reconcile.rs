@@ -1,0 +1,106 @@
+//! Finds what events missed: they are best effort. What is new or newer than we know rings the same queues again.
+
+use cosell_model::{Catalog, InvitationId, OpportunityId};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    LinkKey, SyncError,
+    ports::{Ledger, Message, PartnerCentral, Queue},
+};
+
+/// Compares AWS's lists with the links.
+pub struct Reconcile {
+    /// Partner Central.
+    pub partner_central: Box<dyn PartnerCentral>,
+    /// cosell's memory.
+    pub ledger: Box<dyn Ledger>,
+    /// The queue of opportunity events.
+    pub opportunities: Box<dyn Queue>,
+    /// The queue of invitation events.
+    pub invitations: Box<dyn Queue>,
+    /// Which world of Partner Central this deployment serves.
+    pub catalog: Catalog,
+}
+
+/// What a run found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Opportunities that AWS lists as changed since the last run.
+    pub opportunities: usize,
+    /// Those whose present state no event had brought.
+    pub opportunities_missed: usize,
+    /// Invitations that wait for an answer.
+    pub invitations: usize,
+    /// Those that no event had brought.
+    pub invitations_missed: usize,
+}
+
+/// The source of events that reconciliation makes in place of lost ones.
+pub const SOURCE: &str = "cosell.reconcile";
+
+const CURSOR: &str = "reconcile";
+
+impl Reconcile {
+    /// Goes through both lists once.
+    pub async fn run(&self) -> Result<Reconciled, SyncError> {
+        let mut reconciled = Reconciled::default();
+        // Only AWS's own timestamps are good watermarks; the last one is asked for again, which is harmless.
+        let since = self.ledger.cursor(CURSOR).await?;
+        let mut page = None;
+        loop {
+            let listed = self.partner_central.opportunities(since.as_deref(), page.as_deref()).await?;
+            let mut missed = Vec::new();
+            for line in &listed.items {
+                let link = self.ledger.link(&LinkKey::Opportunity(line.id.clone())).await?;
+                if link.is_none_or(|link| link.last_modified.as_deref() != Some(&line.last_modified)) {
+                    missed.push(self.opportunity_event(&line.id));
+                }
+            }
+            self.opportunities.send(&missed).await?;
+            reconciled.opportunities += listed.items.len();
+            reconciled.opportunities_missed += missed.len();
+            if let Some(line) = listed.items.last() {
+                self.ledger.set_cursor(CURSOR, &line.last_modified).await?;
+            }
+            page = listed.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        loop {
+            let listed = self.partner_central.pending_invitations(page.as_deref()).await?;
+            let mut missed = Vec::new();
+            for id in &listed.items {
+                if self.ledger.link(&LinkKey::Invitation(id.clone())).await?.is_none() {
+                    missed.push(self.invitation_event(id));
+                }
+            }
+            self.invitations.send(&missed).await?;
+            reconciled.invitations += listed.items.len();
+            reconciled.invitations_missed += missed.len();
+            page = listed.next;
+            if page.is_none() {
+                return Ok(reconciled);
+            }
+        }
+    }
+
+    fn opportunity_event(&self, id: &OpportunityId) -> Message {
+        let detail = json!({"catalog": self.catalog.as_str(), "opportunity": {"identifier": id.as_str()}});
+        event("Opportunity Updated", &detail)
+    }
+
+    fn invitation_event(&self, id: &InvitationId) -> Message {
+        let invitation = json!({"id": id.as_str(), "participantType": "RECEIVER"});
+        event(
+            "Engagement Invitation Created",
+            &json!({"catalog": self.catalog.as_str(), "engagementInvitation": invitation}),
+        )
+    }
+}
+
+fn event(detail_type: &str, detail: &serde_json::Value) -> Message {
+    let body = json!({"source": SOURCE, "detail-type": detail_type, "detail": detail}).to_string();
+    Message { body, group: None }
+}
