@@ -152,7 +152,8 @@ impl<'m> Plan<'m> {
                 (_, crm, Some(Side::Crm)) => crm.as_ref(),
                 _ => field.base.as_ref(),
             };
-            if let Some(value) = value {
+            // An empty base is the same as none.
+            if let Some(value) = value.filter(|value| **value != Value::Null) {
                 base.set(field.mapping.ace, value.clone());
             }
         }

@@ -1,0 +1,162 @@
+//! Builds SOQL. Names are checked, values pass through one escaping function, nothing else is put into a statement.
+
+use std::fmt::Write;
+
+use super::cursor::Cursor;
+
+/// What the adapter needs of every record, whatever was asked for.
+const ALWAYS: [&str; 3] = ["Id", "SystemModstamp", "LastModifiedById"];
+
+/// A name that Salesforce cannot have. Names come from the mapping, never from a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not the name of {expected} in Salesforce")]
+pub struct InvalidName {
+    /// What was given.
+    pub name: String,
+    /// What would have been right.
+    pub expected: &'static str,
+}
+
+/// An object's or an own field's name.
+pub(super) fn plain_name<'n>(name: &'n str, expected: &'static str) -> Result<&'n str, InvalidName> {
+    if is_name(name) { Ok(name) } else { Err(InvalidName { name: name.to_owned(), expected }) }
+}
+
+/// A field's name, or the way to a field of a parent or of a parent's parent.
+fn field_path(path: &str) -> Result<&str, InvalidName> {
+    if path.split('.').count() <= 3 && path.split('.').all(is_name) {
+        Ok(path)
+    } else {
+        Err(InvalidName { name: path.to_owned(), expected: "a field" })
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A text literal, quotes included.
+fn literal(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('\'');
+    for character in text.chars() {
+        match character {
+            '\'' => quoted.push_str("\\'"),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// A statement without its condition.
+pub(super) struct Select {
+    head: String,
+}
+
+impl Select {
+    /// Selects `fields` and what the adapter always needs, each once: Salesforce refuses a field that is named twice.
+    pub(super) fn new(object: &str, fields: &[String]) -> Result<Self, InvalidName> {
+        let object = plain_name(object, "an object")?;
+        let mut columns = ALWAYS.to_vec();
+        for field in fields {
+            let field = field_path(field)?;
+            if !columns.iter().any(|column| column.eq_ignore_ascii_case(field)) {
+                columns.push(field);
+            }
+        }
+        Ok(Self { head: format!("SELECT {} FROM {object} WHERE ", columns.join(", ")) })
+    }
+
+    /// The one record whose `field` is `value`.
+    pub(super) fn one(mut self, field: &str, value: &str) -> Result<String, InvalidName> {
+        let field = plain_name(field, "a field")?;
+        let _ = write!(self.head, "{field} = {} LIMIT 1", literal(value));
+        Ok(self.head)
+    }
+
+    /// The next `limit` records after a cursor, oldest change first.
+    pub(super) fn changed_since(&self, cursor: &Cursor, limit: usize) -> String {
+        let (head, at) = (&self.head, cursor.at);
+        let condition = match &cursor.id {
+            None => format!("SystemModstamp >= {at}"),
+            Some(id) => format!("(SystemModstamp > {at}) OR (SystemModstamp = {at} AND Id > {})", literal(id)),
+        };
+        format!("{head}{condition} ORDER BY SystemModstamp, Id LIMIT {limit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn selects_every_field_once_and_the_adapters_own() {
+        let asked = fields(&["Name", "id", "Account.Owner.Email", "name", "Partner__r.Region__c"]);
+        let statement = Select::new("Opportunity", &asked).and_then(|select| select.one("Id", "006000000000001AAA"));
+        assert_eq!(
+            statement.as_deref(),
+            Ok("SELECT Id, SystemModstamp, LastModifiedById, Name, Account.Owner.Email, Partner__r.Region__c \
+                FROM Opportunity WHERE Id = '006000000000001AAA' LIMIT 1")
+        );
+    }
+
+    #[test]
+    fn values_cannot_leave_their_quotes() {
+        for (value, quoted) in [
+            ("O1234567", "'O1234567'"),
+            ("", "''"),
+            ("O'Brien", r"'O\'Brien'"),
+            (r"back\slash", r"'back\\slash'"),
+            (r"\' OR Name != '", r"'\\\' OR Name != \''"),
+            ("two\nlines\r\tand a tab", r"'two\nlines\r\tand a tab'"),
+            ("\"%_ü", "'\"%_ü'"),
+        ] {
+            assert_eq!(literal(value), quoted);
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_names_are_refused() {
+        for name in ["", "1Name", "_Name", "Na me", "Name,Id", "Name'", "Näme", "Name--", "(SELECT Id)", "a.b"] {
+            assert!(Select::new(name, &[]).is_err(), "object {name}");
+            let by_field = Select::new("Lead", &[]).and_then(|select| select.one(name, "x"));
+            assert!(by_field.is_err(), "key {name}");
+        }
+        for path in ["", ".", "Account.", ".Name", "Account..Name", "a.b.c.d", "Account.Na me", "Account.Name FROM X"] {
+            assert_eq!(
+                Select::new("Lead", &fields(&[path])).err(),
+                Some(InvalidName { name: path.to_owned(), expected: "a field" }),
+            );
+        }
+    }
+
+    #[test]
+    fn pages_by_time_and_identifier() -> Result<(), Box<dyn std::error::Error>> {
+        let select = Select::new("Lead", &fields(&["Email"]))?;
+        let mut cursor = Cursor::starting("2026-11-22T10:00:00Z".parse()?);
+        assert_eq!(
+            select.changed_since(&cursor, 50),
+            "SELECT Id, SystemModstamp, LastModifiedById, Email FROM Lead WHERE SystemModstamp >= 2026-11-22T10:00:00Z \
+             ORDER BY SystemModstamp, Id LIMIT 50"
+        );
+        cursor.id = Some("00Q000000000001AAA".to_owned());
+        assert_eq!(
+            select.changed_since(&cursor, 7),
+            "SELECT Id, SystemModstamp, LastModifiedById, Email FROM Lead WHERE \
+             (SystemModstamp > 2026-11-22T10:00:00Z) OR \
+             (SystemModstamp = 2026-11-22T10:00:00Z AND Id > '00Q000000000001AAA') \
+             ORDER BY SystemModstamp, Id LIMIT 7"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,534 @@
+//! What the Salesforce adapter sends, and what it makes of answers, over a real connection.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    error::Error,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Response, Uri},
+};
+use cosell_crm::{
+    Credentials, Salesforce, SalesforceConfig,
+    salesforce::{InvalidConfig, Unreadable},
+};
+use cosell_mapping::CrmValue;
+use cosell_sync::ports::{Crm, CrmFields, CrmKey, PortError, Written};
+use serde_json::{Value as Json, json};
+use url::{Url, form_urlencoded};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const ME: &str = "005000000000001AAA";
+const REP: &str = "005000000000002AAA";
+const DATE: &str = "Sun, 22 Nov 2026 10:00:00 GMT";
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+struct Seen {
+    method: Method,
+    target: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Seen {
+    fn query(&self) -> String {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "q").map_or(String::new(), |(_, q)| q.into())
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or(Json::Null)
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    address: String,
+    logins: Vec<Seen>,
+    login_answer: Option<(u16, String)>,
+    login_delay: Duration,
+    seen: Vec<Seen>,
+    answers: VecDeque<(u16, String)>,
+    /// Tokens that are not valid any more.
+    ended: Vec<String>,
+}
+
+/// A server that plays a script of answers and remembers the requests.
+#[derive(Clone, Default)]
+struct Org(Arc<Mutex<Script>>);
+
+impl Org {
+    async fn start(answers: impl IntoIterator<Item = (u16, Json)>) -> Result<(Self, Salesforce), Box<dyn Error>> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let org = Self::default();
+        org.with(|script| {
+            script.address.clone_from(&address);
+            script.answers = answers.into_iter().map(|(status, body)| (status, body.to_string())).collect();
+        });
+        let app = Router::new().fallback(Self::answer).with_state(org.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let secret = r#"{"client_id":"cosell-integration","client_secret":"s&cret=1"}"#.into();
+        let credentials = Credentials::from_secret(&secret)?;
+        Ok((org, Salesforce::new(SalesforceConfig { endpoint: Url::parse(&address)?, credentials })?))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Script) -> T) -> T {
+        act(&mut self.0.lock().expect("nobody panicked"))
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.with(|script| script.seen.clone())
+    }
+
+    async fn answer(
+        State(org): State<Self>,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response<axum::body::Body> {
+        let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let seen = Seen {
+            method,
+            target: uri.to_string(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        };
+        let is_login = uri.path() == "/services/oauth2/token";
+        let delay = org.with(|script| script.login_delay);
+        if is_login {
+            tokio::time::sleep(delay).await;
+        }
+        let (status, body) = org.with(|script| {
+            if is_login {
+                script.logins.push(seen);
+                let granted = json!({
+                    "access_token": format!("token-{}", script.logins.len()),
+                    "instance_url": script.address,
+                    "id": format!("https://login.salesforce.com/id/00D000000000001AAA/{ME}"),
+                    "token_type": "Bearer",
+                    "issued_at": "1795341600000",
+                });
+                script.login_answer.clone().unwrap_or_else(|| (200, granted.to_string()))
+            } else {
+                let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+                let ended = token.is_none_or(|token| script.ended.iter().any(|ended| ended == token));
+                script.seen.push(seen);
+                if ended {
+                    let body = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
+                    (401, body.to_owned())
+                } else {
+                    script.answers.pop_front().unwrap_or_else(|| (599, "the script is over".to_owned()))
+                }
+            }
+        });
+        let body = if status == 204 { String::new() } else { body };
+        Response::builder().status(status).header("date", DATE).body(body.into()).expect("a response")
+    }
+}
+
+fn found(rows: &[Json]) -> Json {
+    json!({"totalSize": rows.len(), "done": true, "records": rows})
+}
+
+fn row(id: &str, at: &str, by: &str) -> Json {
+    json!({
+        "attributes": {"type": "Opportunity", "url": format!("/services/data/v66.0/sobjects/Opportunity/{id}")},
+        "Id": id, "SystemModstamp": at, "LastModifiedById": by, "Name": "Deal", "Account": {"attributes": {}, "Name": "ACME"},
+    })
+}
+
+fn asked() -> Vec<String> {
+    vec!["Name".to_owned(), "Account.Name".to_owned()]
+}
+
+fn text(value: &str) -> CrmValue {
+    CrmValue::Text(value.to_owned())
+}
+
+fn chain(error: &PortError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn logs_in_once_and_reads_by_identifier() -> Outcome {
+    let rows = found(&[row("006000000000001AAA", "2026-11-22T09:59:00.000+0000", ME)]);
+    let (org, crm) = Org::start([(200, rows), (200, found(&[]))]).await?;
+    let record = crm.fetch("Opportunity", CrmKey::Id("006000000000001AAA"), &asked()).await?.ok_or("a record")?;
+    assert_eq!(record.id, "006000000000001AAA");
+    assert_eq!(record.modified_at, "2026-11-22T09:59:00Z");
+    assert_eq!(record.by_self, Some(true));
+    assert_eq!(
+        record.fields,
+        CrmFields::from([("Name".to_owned(), text("Deal")), ("Account.Name".to_owned(), text("ACME"))])
+    );
+    let key = CrmKey::External { field: "ACE_Opportunity_Id__c", value: "O'1" };
+    assert_eq!(crm.fetch("Opportunity", key, &asked()).await?, None);
+
+    let logins = org.with(|script| script.logins.clone());
+    assert_eq!(logins.len(), 1);
+    assert_eq!(logins[0].method, Method::POST);
+    assert_eq!(logins[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+    let form: Vec<_> = form_urlencoded::parse(logins[0].body.as_bytes()).into_owned().collect();
+    let expected =
+        [("grant_type", "client_credentials"), ("client_id", "cosell-integration"), ("client_secret", "s&cret=1")];
+    assert_eq!(form, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+
+    let seen = org.seen();
+    assert_eq!(seen[0].method, Method::GET);
+    assert!(seen[0].target.starts_with("/services/data/v66.0/query?q="), "{}", seen[0].target);
+    assert_eq!(seen[0].header("authorization"), Some("Bearer token-1"));
+    assert_eq!(seen[0].header("sforce-call-options"), Some("client=cosell"));
+    assert_eq!(seen[0].header("user-agent"), Some(concat!("cosell/", env!("CARGO_PKG_VERSION"))));
+    let head = "SELECT Id, SystemModstamp, LastModifiedById, Name, Account.Name FROM Opportunity WHERE ";
+    assert_eq!(seen[0].query(), format!("{head}Id = '006000000000001AAA' LIMIT 1"));
+    assert_eq!(seen[1].query(), format!(r"{head}ACE_Opportunity_Id__c = 'O\'1' LIMIT 1"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn upserts_by_an_encoded_key_that_is_not_in_the_body() -> Outcome {
+    let (org, crm) = Org::start([
+        (201, json!({"id": "006000000000001AAA", "success": true, "errors": [], "created": true})),
+        (200, json!({"id": "00Q000000000001AAA", "success": true, "errors": [], "created": false})),
+    ])
+    .await?;
+    let fields = CrmFields::from([
+        ("Key__c".to_owned(), text("a/b c%?#ü+")),
+        ("Amount".to_owned(), CrmValue::Number("12345678901234.56".parse()?)),
+        ("NextStep".to_owned(), CrmValue::Null),
+    ]);
+    let written = crm.upsert("Opportunity", "Key__c", "a/b c%?#ü+", &fields).await?;
+    assert_eq!(written, Written { id: "006000000000001AAA".to_owned(), created: true });
+    let written = crm.upsert("Lead", "ACE_Lead_Id__c", "L1", &CrmFields::new()).await?;
+    assert_eq!(written, Written { id: "00Q000000000001AAA".to_owned(), created: false });
+
+    let seen = org.seen();
+    assert_eq!(seen[0].method, Method::PATCH);
+    let path = "/services/data/v66.0/sobjects/Opportunity/Key__c/a%2Fb%20c%25%3F%23%C3%BC+";
+    assert_eq!(seen[0].target, path);
+    assert_eq!(seen[0].body, r#"{"Amount":12345678901234.56,"NextStep":null}"#);
+    assert_eq!(seen[0].header("content-type"), Some("application/json"));
+    assert_eq!(seen[0].header("sforce-auto-assign"), None);
+    assert_eq!(seen[1].target, "/services/data/v66.0/sobjects/Lead/ACE_Lead_Id__c/L1");
+    assert_eq!(seen[1].header("sforce-auto-assign"), Some("FALSE"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upsert_that_lost_a_race_is_repeated_once() -> Outcome {
+    let duplicate = json!([{"message": "duplicate value found", "errorCode": "DUPLICATE_VALUE", "fields": []}]);
+    let written = json!({"id": "006000000000001AAA", "success": true, "errors": [], "created": false});
+    let (org, crm) = Org::start([(400, duplicate.clone()), (200, written)]).await?;
+    assert!(!crm.upsert("Opportunity", "Key__c", "O1", &CrmFields::new()).await?.created);
+    assert_eq!(org.seen().len(), 2);
+
+    let (org, crm) = Org::start([(400, duplicate.clone()), (400, duplicate)]).await?;
+    let error = crm.upsert("Opportunity", "Key__c", "O1", &CrmFields::new()).await.err().ok_or("an error")?;
+    assert_eq!(error.code(), "rejected");
+    assert_eq!(org.seen().len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_success_code_is_not_a_success() -> Outcome {
+    let refused = json!({"id": null, "success": false, "errors": [
+        {"statusCode": "STRING_TOO_LONG", "message": "Name: data value too large: Jane Doe", "fields": ["Name"]}
+    ]});
+    let (_, crm) = Org::start([(200, refused)]).await?;
+    let error = crm.upsert("Lead", "Key__c", "L1", &CrmFields::new()).await.err().ok_or("an error")?;
+    assert_eq!(chain(&error), "upsert Lead L1 was refused (1 problem(s))");
+    let PortError::Rejected { problems, .. } = error else { panic!("a rejection") };
+    assert_eq!(problems[0].field.as_deref(), Some("Name"));
+    assert_eq!(problems[0].code, "STRING_TOO_LONG");
+    Ok(())
+}
+
+#[tokio::test]
+async fn updates_by_identifier() -> Outcome {
+    let deleted = json!([{"message": "entity is deleted", "errorCode": "ENTITY_IS_DELETED", "fields": []}]);
+    let gone = json!([{"message": "gone", "errorCode": "NOT_FOUND"}]);
+    let (org, crm) = Org::start([(204, json!(null)), (404, deleted), (404, gone)]).await?;
+    let fields = CrmFields::from([
+        ("ACE_Sync_Status__c".to_owned(), text("Synced")),
+        ("Share_With_AWS__c".to_owned(), CrmValue::Bool(true)),
+    ]);
+    crm.update("Lead", "00Q000000000001AAA", &fields).await?;
+    for _ in 0..2 {
+        let error = crm.update("Opportunity", "006000000000001AAA", &fields).await.err().ok_or("an error")?;
+        assert_eq!(chain(&error), "update Opportunity 006000000000001AAA found nothing");
+    }
+    let seen = org.seen();
+    assert_eq!(seen[0].method, Method::PATCH);
+    assert_eq!(seen[0].target, "/services/data/v66.0/sobjects/Lead/00Q000000000001AAA");
+    assert_eq!(seen[0].json(), json!({"ACE_Sync_Status__c": "Synced", "Share_With_AWS__c": true}));
+    assert_eq!(seen[0].header("sforce-auto-assign"), Some("FALSE"));
+    assert_eq!(seen[1].header("sforce-auto-assign"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ended_session_is_renewed_once() -> Outcome {
+    let (org, crm) = Org::start([(200, found(&[])), (200, found(&[]))]).await?;
+    let key = CrmKey::Id("006000000000001AAA");
+    crm.fetch("Opportunity", key, &asked()).await?;
+    org.with(|script| script.ended.push("token-1".to_owned()));
+    crm.fetch("Opportunity", key, &asked()).await?;
+    let tokens: Vec<_> = org.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(tokens, ["Bearer token-1", "Bearer token-1", "Bearer token-2"].map(|token| Some(token.to_owned())));
+
+    // Nothing that we can get is accepted any more.
+    org.with(|script| script.ended.extend((2..9).map(|n| format!("token-{n}"))));
+    let error = crm.fetch("Opportunity", key, &asked()).await.err().ok_or("an error")?;
+    assert_eq!(
+        chain(&error),
+        "fetch Opportunity 006000000000001AAA is not allowed: Salesforce answered 401 INVALID_SESSION_ID"
+    );
+    assert_eq!(org.with(|script| script.logins.len()), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn everybody_waits_for_one_login() -> Outcome {
+    let (org, crm) = Org::start((0..16).map(|_| (200, found(&[])))).await?;
+    org.with(|script| script.login_delay = Duration::from_millis(50));
+    let crm = Arc::new(crm);
+    for round in 1..=2 {
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let crm = Arc::clone(&crm);
+                tokio::spawn(async move { crm.fetch("Lead", CrmKey::Id("00Q000000000001AAA"), &asked()).await })
+            })
+            .collect();
+        for call in calls {
+            call.await??;
+        }
+        assert_eq!(org.with(|script| script.logins.len()), round);
+        org.with(|script| script.ended.push("token-1".to_owned()));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn refused_logins() -> Outcome {
+    for (status, body, expected) in [
+        (
+            400,
+            r#"{"error":"invalid_client_credentials","error_description":"invalid client credentials for jane@example.com"}"#,
+            "the Salesforce login is not allowed: Salesforce answered 400 invalid_client_credentials",
+        ),
+        (400, r#"{"error":"rate_limit_exceeded"}"#, "the Salesforce login was throttled"),
+        (302, "", "the Salesforce login is not allowed: Salesforce answered 302"),
+        (503, "<html>", "the Salesforce login did not get through: Salesforce answered 503"),
+        (
+            200,
+            r#"{"access_token":"stolen","instance_url":"https://example.com"}"#,
+            "the Salesforce login is not allowed: \
+             the token answer points to a host that is neither the configured one nor Salesforce's",
+        ),
+    ] {
+        let (org, crm) = Org::start([]).await?;
+        org.with(|script| script.login_answer = Some((status, body.to_owned())));
+        let error = crm.update("Lead", "00Q000000000001AAA", &CrmFields::new()).await.err().ok_or("an error")?;
+        assert_eq!(chain(&error), expected);
+        assert!(org.seen().is_empty(), "no record is sent without a session");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_of_the_wire() -> Outcome {
+    let limit = json!([{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]);
+    let many = json!(["/services/data/v66.0/sobjects/Lead/00Q1", "/services/data/v66.0/sobjects/Lead/00Q2"]);
+    let (_, crm) = Org::start([(503, json!("maintenance")), (403, limit), (300, many)]).await?;
+    let fields = CrmFields::from([("LastName".to_owned(), text("Doe"))]);
+    let error = crm.upsert("Lead", "Email", "jane@example.com", &fields).await.err().ok_or("an error")?;
+    assert_eq!(chain(&error), "upsert Lead by Email did not get through: Salesforce answered 503");
+    let error = crm.upsert("Lead", "ACE_Lead_Id__c", "L1", &fields).await.err().ok_or("an error")?;
+    let PortError::Throttled { retry_after, .. } = error else { panic!("a throttle, not {error}") };
+    assert_eq!(retry_after, Some(Duration::from_mins(15)));
+    let error = crm.upsert("Lead", "ACE_Lead_Id__c", "L1", &fields).await.err().ok_or("an error")?;
+    let PortError::Rejected { problems, .. } = error else { panic!("a rejection, not {error}") };
+    assert_eq!(problems[0].code, "DUPLICATE_EXTERNAL_ID");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_connection_names_no_address() -> Outcome {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let endpoint = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    drop(listener);
+    let credentials = Credentials::from_secret(&r#"{"client_id":"a","client_secret":"b"}"#.into())?;
+    let crm = Salesforce::new(SalesforceConfig { endpoint, credentials })?;
+    let error = crm.upsert("Lead", "Email", "jane@example.com", &CrmFields::new()).await.err().ok_or("an error")?;
+    assert_eq!(error.code(), "unavailable");
+    assert!(error.source().is_some());
+    assert!(!chain(&error).contains("http://") && !chain(&error).contains("jane"), "{}", chain(&error));
+    Ok(())
+}
+
+#[tokio::test]
+async fn changes_follow_pages_and_catch_up() -> Outcome {
+    let first = row("006000000000001AAA", "2026-11-22T09:59:50.000+0000", REP);
+    let second = row("006000000000002AAA", "2026-11-22T09:59:55.000+0000", ME);
+    let next = "/services/data/v68.0/query/01g000000000001AAA-1";
+    let (org, crm) = Org::start([
+        (200, json!({"totalSize": 2, "done": false, "nextRecordsUrl": next, "records": [first]})),
+        (200, found(&[second])),
+        (200, found(&[])),
+    ])
+    .await?;
+    let changes = crm.changed_since("Opportunity", None, &asked(), 10).await?;
+    let told: Vec<_> = changes.records.iter().map(|record| (record.id.as_str(), record.by_self)).collect();
+    assert_eq!(told, [("006000000000001AAA", Some(false)), ("006000000000002AAA", Some(true))]);
+    assert!(changes.caught_up);
+    assert_eq!(changes.records[1].fields["Account.Name"], text("ACME"));
+    let cursor: Json = serde_json::from_str(&changes.cursor)?;
+    let at: jiff::Timestamp = cursor["at"].as_str().ok_or("a time")?.parse()?;
+    // The overlap before the answer's date; the time that the answer took makes it a second more at most.
+    let expected: jiff::Timestamp = "2026-11-22T09:59:00Z".parse()?;
+    assert!((0..=2).contains(&(expected.as_second() - at.as_second())), "{at}");
+
+    let again = crm.changed_since("Opportunity", Some(&changes.cursor), &asked(), 10).await?;
+    assert!(again.caught_up && again.records.is_empty());
+    let seen = org.seen();
+    assert!(seen[0].query().ends_with(" ORDER BY SystemModstamp, Id LIMIT 10"), "{}", seen[0].query());
+    assert_eq!(seen[1].target, next);
+    assert!(seen[2].query().contains(&format!(" WHERE SystemModstamp >= {at} ORDER BY ")), "{}", seen[2].query());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_search_begins_an_hour_ago() -> Outcome {
+    let (org, crm) = Org::start([(200, found(&[]))]).await?;
+    crm.changed_since("Lead", None, &[], 1).await?;
+    let query = org.seen()[0].query();
+    let at = query.split_once("SystemModstamp >= ").and_then(|(_, rest)| rest.split(' ').next()).ok_or("a time")?;
+    let ago = jiff::Timestamp::now().as_second() - at.parse::<jiff::Timestamp>()?.as_second();
+    assert!((3_600..3_660).contains(&ago), "{query}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_page_goes_on_after_its_last_row() -> Outcome {
+    let rows = [
+        row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP),
+        row("006000000000002AAA", "2026-11-22T08:00:00.000+0000", REP),
+    ];
+    let (org, crm) = Org::start([(200, found(&rows)), (200, found(&[]))]).await?;
+    let start = r#"{"at":"2026-11-22T08:00:00Z"}"#;
+    let changes = crm.changed_since("Opportunity", Some(start), &asked(), 2).await?;
+    assert!(!changes.caught_up);
+    assert_eq!(changes.cursor, r#"{"at":"2026-11-22T08:00:00Z","id":"006000000000002AAA"}"#);
+    assert!(crm.changed_since("Opportunity", Some(&changes.cursor), &asked(), 2).await?.caught_up);
+    assert!(
+        org.seen()[1].query().contains(
+            "WHERE (SystemModstamp > 2026-11-22T08:00:00Z) OR \
+             (SystemModstamp = 2026-11-22T08:00:00Z AND Id > '006000000000002AAA') ORDER BY"
+        ),
+        "{}",
+        org.seen()[1].query()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_that_is_too_large_is_halved() -> Outcome {
+    let large = json!([{"message": "Your query request was running for too long.", "errorCode": "QUERY_TIMEOUT"}]);
+    let one = row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP);
+    let (org, crm) = Org::start([(400, large.clone()), (200, found(std::slice::from_ref(&one)))]).await?;
+    let changes = crm.changed_since("Opportunity", None, &asked(), 2).await?;
+    assert!(!changes.caught_up, "a full page of the smaller size");
+    assert!(org.seen()[1].query().ends_with("LIMIT 1"));
+
+    let (org, crm) = Org::start((0..9).map(|_| (400, large.clone()))).await?;
+    let error = crm.changed_since("Opportunity", None, &asked(), 1_000).await.err().ok_or("an error")?;
+    assert_eq!(error.code(), "unavailable");
+    assert_eq!(org.seen().len(), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_stay_at_the_organization() -> Outcome {
+    for next in [json!("https://example.com/services/data/"), json!("//example.com/services/data/x"), json!(null)] {
+        let one = row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP);
+        let page = json!({"totalSize": 2, "done": false, "nextRecordsUrl": next, "records": [one]});
+        let (org, crm) = Org::start([(200, page)]).await?;
+        let error = crm.changed_since("Opportunity", None, &asked(), 10).await.err().ok_or("an error")?;
+        let PortError::Unavailable { cause: Some(cause), .. } = error else { panic!("not {error}") };
+        assert!(cause.downcast_ref::<Unreadable>().is_some());
+        assert_eq!(org.seen().len(), 1);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_not_sent() -> Outcome {
+    let (org, crm) = Org::start([]).await?;
+    let none = CrmFields::new();
+    let parent = CrmFields::from([("Account.Name".to_owned(), text("ACME"))]);
+    let bad = ["Name FROM User".to_owned()];
+    let errors = [
+        crm.fetch("Opportunity", CrmKey::Id("006000000000001AAA"), &bad).await.err(),
+        crm.changed_since("Opportunity", Some("yesterday"), &[], 1).await.err(),
+        crm.upsert("Lead/..", "Key__c", "L1", &none).await.err(),
+        crm.upsert("Lead", "Key__c", "L1", &parent).await.err(),
+        crm.update("Opportunity", "006000000000001AAA", &parent).await.err(),
+    ];
+    for error in errors {
+        assert_eq!(error.as_ref().map(PortError::code), Some("unauthorized"), "{error:?}");
+    }
+    let errors = [
+        crm.fetch("Opportunity", CrmKey::Id("006' OR Name != '"), &[]).await.err(),
+        crm.update("Opportunity", "../Account/001000000000001AAA", &none).await.err(),
+        crm.upsert("Lead", "Key__c", "", &none).await.err(),
+        crm.upsert("Lead", "Key__c", "..", &none).await.err(),
+        crm.upsert("Lead", "Key__c", "a\tb", &none).await.err(),
+    ];
+    for error in errors {
+        assert_eq!(error.as_ref().map(PortError::code), Some("rejected"), "{error:?}");
+    }
+    assert!(org.seen().is_empty() && org.with(|script| script.logins.is_empty()));
+    Ok(())
+}
+
+#[test]
+fn endpoints_must_be_protected() -> Outcome {
+    let credentials = Credentials::from_secret(&r#"{"client_id":"a","client_secret":"b"}"#.into())?;
+    for (endpoint, usable) in [
+        ("https://acme.my.salesforce.com", true),
+        ("https://crm.example.com", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://localhost:8080", true),
+        ("http://[::1]:8080", true),
+        ("http://acme.my.salesforce.com", false),
+        ("http://127.0.0.1.example.com", false),
+        ("ftp://acme.my.salesforce.com", false),
+        ("data:,https", false),
+    ] {
+        let config = SalesforceConfig { endpoint: Url::parse(endpoint)?, credentials: credentials.clone() };
+        match Salesforce::new(config) {
+            Ok(_) => assert!(usable, "{endpoint}"),
+            Err(error) => assert!(!usable && matches!(error, InvalidConfig::Endpoint), "{endpoint}: {error}"),
+        }
+    }
+    Ok(())
+}

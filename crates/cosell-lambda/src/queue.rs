@@ -1,0 +1,335 @@
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use cosell_sync::{
+    Disposition, SyncError,
+    ports::Letters,
+    replay::{ATTEMPTS, CAUSE, CODE, PARKED_AT, REPLAYS},
+};
+use futures::{FutureExt, StreamExt, stream};
+use lambda_runtime::{LambdaEvent, service_fn};
+
+use crate::metrics;
+
+/// Groups of messages that are worked off at the same time.
+const ABREAST: usize = 5;
+/// The longest wait between two attempts.
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+/// What a cause may take of a message's attributes.
+const LONGEST_CAUSE: usize = 1024;
+
+/// How a queue is served.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueSettings {
+    /// Attempts after which a message is parked.
+    pub max_receives: u32,
+    /// The wait after the first attempt, in seconds; it doubles with each further one.
+    pub retry_base_seconds: u32,
+}
+
+/// Serves the function's queue: hands each message's body to `handle` and does with the message what it says.
+///
+/// A message that is to be retried comes back after a growing delay of its own; after the last attempt it is parked
+/// with its cause. A panic is an attempt that failed. Messages of one FIFO group stay in order: after one that is to be
+/// retried the rest of its group waits. Nobody else does.
+pub async fn serve_queue<F>(
+    settings: QueueSettings,
+    letters: impl Letters,
+    handle: impl Fn(String) -> F,
+) -> Result<(), crate::Error>
+where
+    F: Future<Output = Disposition>,
+{
+    let collector = metrics::collector()?;
+    let shell = &Shell { settings, letters, handle };
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let response = shell.batch(event.payload).await;
+        metrics::flush(collector);
+        Ok::<_, std::convert::Infallible>(response)
+    }))
+    .await
+}
+
+struct Shell<L, H> {
+    settings: QueueSettings,
+    letters: L,
+    handle: H,
+}
+
+/// What the platform is to do with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Acknowledge,
+    Again,
+}
+
+fn attribute<'m>(message: &'m SqsMessage, name: &str) -> Option<&'m str> {
+    message.attributes.get(name).map(String::as_str)
+}
+
+impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H> {
+    async fn batch(&self, event: SqsEvent) -> SqsBatchResponse {
+        let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
+        for message in event.records {
+            // Messages of a standard queue are each alone.
+            let group = attribute(&message, "MessageGroupId").or(message.message_id.as_deref()).unwrap_or_default();
+            groups.entry(group.to_owned()).or_default().push(message);
+        }
+        let failed: Vec<Vec<String>> =
+            stream::iter(groups.into_values()).map(|group| self.group(group)).buffer_unordered(ABREAST).collect().await;
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = failed
+            .into_iter()
+            .flatten()
+            .map(|id| {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = id;
+                failure
+            })
+            .collect();
+        response
+    }
+
+    /// The identifiers of the messages that are to come again.
+    async fn group(&self, messages: Vec<SqsMessage>) -> Vec<String> {
+        let mut again = Vec::new();
+        for message in messages {
+            let id = message.message_id.clone().unwrap_or_default();
+            let verdict = if again.is_empty() {
+                self.message(&message).await
+            } else {
+                self.delay(&message, self.settings.retry_base()).await;
+                Verdict::Again
+            };
+            if verdict == Verdict::Again {
+                again.push(id);
+            }
+        }
+        again
+    }
+
+    async fn message(&self, message: &SqsMessage) -> Verdict {
+        let id = message.message_id.as_deref().unwrap_or_default();
+        let attempts: u32 = attribute(message, "ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
+        let work = (self.handle)(message.body.clone().unwrap_or_default());
+        let disposition = AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic));
+        match disposition {
+            Disposition::Done => {
+                metrics::count("done", "");
+                tracing::info!(id, attempts, outcome = "done", "message worked off");
+                Verdict::Acknowledge
+            }
+            Disposition::Skip(reason) => {
+                metrics::count("skip", reason.code());
+                tracing::info!(id, attempts, outcome = "skip", reason = reason.code(), "message worked off");
+                Verdict::Acknowledge
+            }
+            Disposition::Retry(error) if attempts < self.settings.max_receives => {
+                metrics::count("retry", error.code());
+                let delay = self.settings.delay(attempts, error.retry_after());
+                let seconds = delay.as_secs();
+                tracing::warn!(
+                    id,
+                    attempts,
+                    outcome = "retry",
+                    code = error.code(),
+                    seconds,
+                    error = error.chain(),
+                    "message comes again"
+                );
+                self.delay(message, delay).await;
+                Verdict::Again
+            }
+            Disposition::Retry(error) | Disposition::Park(error) => {
+                metrics::count("park", error.code());
+                tracing::error!(
+                    id,
+                    attempts,
+                    outcome = "park",
+                    code = error.code(),
+                    error = error.chain(),
+                    "message parked"
+                );
+                self.park(message, attempts, &error).await
+            }
+        }
+    }
+
+    async fn delay(&self, message: &SqsMessage, delay: Duration) {
+        let Some(receipt) = &message.receipt_handle else { return };
+        // Without it the message comes again after the queue's own time-out.
+        if let Err(error) = self.letters.delay(receipt, delay).await {
+            tracing::warn!(error = SyncError::from(error).chain(), "a message's delay could not be set");
+        }
+    }
+
+    async fn park(&self, message: &SqsMessage, attempts: u32, error: &SyncError) -> Verdict {
+        let carried = message.message_attributes.get(REPLAYS).and_then(|attribute| attribute.string_value.clone());
+        let mut cause = error.chain();
+        cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
+        let attributes = BTreeMap::from([
+            (CAUSE.to_owned(), cause),
+            (CODE.to_owned(), error.code().to_owned()),
+            (ATTEMPTS.to_owned(), attempts.to_string()),
+            (REPLAYS.to_owned(), carried.unwrap_or_else(|| "0".to_owned())),
+            (PARKED_AT.to_owned(), jiff::Timestamp::now().to_string()),
+        ]);
+        let body = message.body.as_deref().unwrap_or_default();
+        match self.letters.park(body, attribute(message, "MessageGroupId"), &attributes).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(error) => {
+                // It stays on its queue, whose own redrive is the net under this one.
+                tracing::error!(error = SyncError::from(error).chain(), "a message could not be parked");
+                Verdict::Again
+            }
+        }
+    }
+}
+
+impl QueueSettings {
+    fn retry_base(self) -> Duration {
+        Duration::from_secs(self.retry_base_seconds.into())
+    }
+
+    /// The wait after an attempt: doubled each time, with a quarter of chance so that a crowd spreads.
+    fn delay(self, attempts: u32, asked: Option<Duration>) -> Duration {
+        let doubled = self.retry_base().saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1)));
+        let spread = doubled.mul_f64(1.0 + fastrand::f64() / 4.0);
+        spread.max(asked.unwrap_or_default()).min(LONGEST_DELAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use cosell_sync::{
+        SkipReason,
+        ports::{PortError, PortResult},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Notes {
+        parked: Mutex<Vec<(String, BTreeMap<String, String>)>>,
+        delayed: Mutex<Vec<String>>,
+        refuses: bool,
+    }
+
+    #[async_trait]
+    impl Letters for &Notes {
+        async fn delay(&self, receipt: &str, _: Duration) -> PortResult<()> {
+            self.delayed.lock().unwrap().push(receipt.to_owned());
+            Ok(())
+        }
+
+        async fn park(&self, body: &str, _: Option<&str>, attributes: &BTreeMap<String, String>) -> PortResult<()> {
+            if self.refuses {
+                return Err(unavailable());
+            }
+            self.parked.lock().unwrap().push((body.to_owned(), attributes.clone()));
+            Ok(())
+        }
+    }
+
+    fn unavailable() -> PortError {
+        PortError::Unavailable { what: "GetOpportunity O1".into(), cause: None }
+    }
+
+    fn event(messages: &[(&str, &str, &str, u32)]) -> SqsEvent {
+        let records: Vec<_> = messages
+            .iter()
+            .map(|(id, group, body, receives)| {
+                let mut attributes = json!({"ApproximateReceiveCount": receives.to_string()});
+                if !group.is_empty() {
+                    attributes["MessageGroupId"] = json!(group);
+                }
+                json!({"messageId": id, "receiptHandle": format!("r-{id}"), "body": body, "attributes": attributes,
+                    "messageAttributes": {REPLAYS: {"stringValue": "2", "dataType": "String"}}})
+            })
+            .collect();
+        serde_json::from_value(json!({"Records": records})).unwrap()
+    }
+
+    async fn handle(body: String) -> Disposition {
+        match body.as_str() {
+            "done" => Disposition::Done,
+            "skip" => Disposition::Skip(SkipReason::Unchanged),
+            "retry" => Disposition::Retry(unavailable().into()),
+            "panic" => panic!("on purpose"),
+            _ => Disposition::Park(
+                serde_json::from_str::<u8>("x")
+                    .map_err(|cause| SyncError::Body { expected: "one of ours", cause })
+                    .unwrap_err(),
+            ),
+        }
+    }
+
+    async fn failures(notes: &Notes, messages: &[(&str, &str, &str, u32)]) -> Vec<String> {
+        let shell =
+            Shell { settings: QueueSettings { max_receives: 3, retry_base_seconds: 1 }, letters: notes, handle };
+        let mut ids: Vec<_> =
+            shell.batch(event(messages)).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
+        ids.sort();
+        ids
+    }
+
+    #[tokio::test]
+    async fn one_bad_message_disturbs_nobody() {
+        let notes = Notes::default();
+        let messages = [
+            ("1", "", "done", 1),
+            ("2", "", "retry", 1),
+            ("3", "", "nonsense", 1),
+            ("4", "", "skip", 1),
+            ("5", "", "panic", 2),
+        ];
+        assert_eq!(failures(&notes, &messages).await, ["2", "5"]);
+        assert_eq!(notes.delayed.lock().unwrap().len(), 2);
+        let parked = notes.parked.lock().unwrap();
+        let (body, attributes) = &parked[0];
+        assert_eq!((parked.len(), body.as_str()), (1, "nonsense"));
+        assert_eq!(attributes[CODE], "malformed_message");
+        assert_eq!(attributes[REPLAYS], "2", "a replayed message keeps its count");
+        assert!(
+            attributes[CAUSE].starts_with("the message is not one of ours: expected value"),
+            "{}",
+            attributes[CAUSE]
+        );
+    }
+
+    #[tokio::test]
+    async fn after_the_last_attempt_a_message_is_parked_with_its_cause() {
+        let notes = Notes::default();
+        assert_eq!(failures(&notes, &[("1", "", "retry", 3), ("2", "", "panic", 3)]).await, [""; 0]);
+        let causes: Vec<_> = notes.parked.lock().unwrap().iter().map(|(_, a)| a[CAUSE].clone()).collect();
+        assert_eq!(causes, ["GetOpportunity O1 did not get through", "the handler panicked"]);
+    }
+
+    #[tokio::test]
+    async fn a_group_keeps_its_order() {
+        let notes = Notes::default();
+        let messages = [("1", "a", "retry", 1), ("2", "a", "done", 1), ("3", "b", "done", 1)];
+        assert_eq!(failures(&notes, &messages).await, ["1", "2"]);
+        assert_eq!(notes.delayed.lock().unwrap().as_slice(), ["r-1", "r-2"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_parked_stays() {
+        let notes = Notes { refuses: true, ..Notes::default() };
+        assert_eq!(failures(&notes, &[("1", "", "nonsense", 1)]).await, ["1"]);
+    }
+
+    #[test]
+    fn delays_grow_and_listen() {
+        let settings = QueueSettings { max_receives: 9, retry_base_seconds: 5 };
+        for (attempts, shortest, longest) in [(1, 5, 7), (2, 10, 13), (4, 40, 50), (30, 900, 900)] {
+            let delay = settings.delay(attempts, None).as_secs();
+            assert!((shortest..=longest).contains(&delay), "{attempts}: {delay}");
+        }
+        assert_eq!(settings.delay(1, Some(Duration::from_secs(60))).as_secs(), 60);
+    }
+}

@@ -1,0 +1,403 @@
+//! The ports in memory: enough of a world to see what the use cases decide, and to fail at any call of it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use cosell_mapping::{CrmValue, Mapping};
+use cosell_model::{Catalog, InvitationId, OpportunityId};
+use cosell_sync::{
+    Converger, CrmRef, Link, LinkKey, deliver::Deliver, files::Settle, from_aws::FromAws, log::Entry, ports::*,
+};
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+pub const MAPPING: &str = include_str!("../../../cosell-mapping/presets/salesforce.toml");
+
+/// Everything that the fakes hold, shared between them.
+#[derive(Default)]
+pub struct World {
+    pub opportunities: BTreeMap<String, Json>,
+    pub invitations: BTreeMap<String, Json>,
+    pub crm: BTreeMap<String, (String, CrmFields)>,
+    pub links: HashMap<LinkKey, Link>,
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub file_states: BTreeMap<String, FileState>,
+    pub log: Vec<Entry>,
+    /// Every call, in order: `CreateOpportunity`, `upsert`, …
+    pub calls: Vec<String>,
+    /// The call that is lost, counted from here, and whether it was carried out before it was lost.
+    pub lost: Option<(usize, bool)>,
+    tokens: HashMap<String, (Json, String)>,
+    clock: u64,
+}
+
+#[derive(Clone, Default)]
+pub struct Shared(pub Arc<Mutex<World>>);
+
+fn lost(what: &str) -> PortError {
+    PortError::Unavailable { what: what.to_owned(), cause: None }
+}
+
+impl Shared {
+    pub fn mutate<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+
+    /// One call across the wire: noted, carried out unless it is lost on the way there, answered unless lost at all.
+    fn call<T>(&self, name: &str, work: impl FnOnce(&mut World) -> PortResult<T>) -> PortResult<T> {
+        self.mutate(|world| {
+            world.calls.push(name.to_owned());
+            match &mut world.lost {
+                Some((0, carried_out)) => {
+                    let carried_out = *carried_out;
+                    world.lost = None;
+                    if carried_out {
+                        let _ = work(world);
+                    }
+                    return Err(lost(name));
+                }
+                Some((left, _)) => *left -= 1,
+                None => {}
+            }
+            work(world)
+        })
+    }
+
+    pub fn converger(&self) -> Converger {
+        Converger {
+            crm: Box::new(self.clone()),
+            ledger: Box::new(self.clone()),
+            mapping: Mapping::parse(MAPPING).unwrap(),
+            catalog: Catalog::Sandbox,
+            now: || Timestamp::from_second(1_800_000_000).unwrap(),
+        }
+    }
+
+    pub fn from_aws(&self) -> FromAws {
+        FromAws { partner_central: Box::new(self.clone()), converger: self.converger() }
+    }
+
+    pub fn deliver(&self) -> Deliver {
+        Deliver { from_aws: self.from_aws() }
+    }
+
+    pub fn settle(&self) -> Settle {
+        Settle { ace: Box::new(self.clone()), landing: Box::new(self.clone()), converger: self.converger() }
+    }
+
+    pub fn count(&self, call: &str) -> usize {
+        self.mutate(|world| world.calls.iter().filter(|name| *name == call).count())
+    }
+
+    pub fn crm_text(&self, id: &str, field: &str) -> Option<String> {
+        self.mutate(|world| world.crm.get(id)?.1.get(field)?.as_text().map(str::to_owned))
+    }
+
+    /// A person edits a record of the CRM.
+    pub fn rep_edits(&self, object: &str, id: &str, fields: &[(&str, Json)]) {
+        self.mutate(|world| {
+            let (_, record) = world.crm.entry(id.to_owned()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
+            record.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), CrmValue::from(value.clone()))));
+        });
+    }
+
+    /// AWS's people edit an opportunity.
+    pub fn aws_edits(&self, id: &str, pointer: &str, value: Json) {
+        self.mutate(|world| {
+            let stamp = world.stamp();
+            let opportunity = world.opportunities.get_mut(id).unwrap();
+            *opportunity.pointer_mut(pointer).unwrap() = value;
+            opportunity["LastModifiedDate"] = json!(stamp);
+        });
+    }
+}
+
+impl World {
+    fn stamp(&mut self) -> String {
+        self.clock += 1;
+        format!("2026-03-09T01:50:{:02}.{:03}Z", self.clock / 1000, self.clock % 1000)
+    }
+}
+
+fn not_found(what: &str) -> PortError {
+    PortError::NotFound { what: what.to_owned() }
+}
+
+#[async_trait]
+impl PartnerCentral for Shared {
+    async fn opportunity(&self, id: &OpportunityId) -> PortResult<Json> {
+        self.call("GetOpportunity", |w| {
+            w.opportunities.get(id.as_str()).cloned().ok_or_else(|| not_found("GetOpportunity"))
+        })
+    }
+
+    async fn summary(&self, _: &OpportunityId) -> PortResult<Option<Json>> {
+        self.call("GetAwsOpportunitySummary", |_| {
+            Ok(Some(json!({"LifeCycle": {"Stage": "Engaged"}, "Origin": "Partner Referral"})))
+        })
+    }
+
+    async fn invitation(&self, id: &InvitationId) -> PortResult<Json> {
+        self.call("GetEngagementInvitation", |w| {
+            w.invitations.get(id.as_str()).cloned().ok_or_else(|| not_found("GetEngagementInvitation"))
+        })
+    }
+
+    async fn invitation_behind(&self, id: &OpportunityId) -> PortResult<Option<InvitationId>> {
+        self.call("ListTasks", |w| {
+            let behind = w.invitations.iter().find(|(_, invitation)| invitation["Opportunity"] == json!(id.as_str()));
+            Ok(behind.map(|(id, _)| id.parse().unwrap()))
+        })
+    }
+
+    async fn opportunities(&self, _: Option<&str>, _: Option<&str>) -> PortResult<Page<Listed>> {
+        self.call("ListOpportunities", |w| {
+            let items = w.opportunities.iter().map(|(id, o)| Listed {
+                id: id.parse().unwrap(),
+                last_modified: o["LastModifiedDate"].as_str().unwrap().to_owned(),
+            });
+            Ok(Page { items: items.collect(), next: None })
+        })
+    }
+
+    async fn pending_invitations(&self, _: Option<&str>) -> PortResult<Page<InvitationId>> {
+        self.call("ListEngagementInvitations", |w| {
+            Ok(Page { items: w.invitations.keys().map(|id| id.parse().unwrap()).collect(), next: None })
+        })
+    }
+
+    async fn create(&self, body: &Json) -> PortResult<Stored> {
+        self.call("CreateOpportunity", |w| {
+            let token = body["ClientToken"].as_str().unwrap().to_owned();
+            if let Some((first, id)) = w.tokens.get(&token) {
+                assert_eq!(first, body, "a token with another body");
+                let last_modified = w.opportunities[id]["LastModifiedDate"].as_str().unwrap().to_owned();
+                return Ok(Stored { id: id.parse().unwrap(), last_modified });
+            }
+            let id = format!("O{}", 9_000_001 + w.opportunities.len());
+            let last_modified = w.stamp();
+            let mut opportunity = body.clone();
+            opportunity["Id"] = json!(id);
+            opportunity["LastModifiedDate"] = json!(last_modified);
+            opportunity["LifeCycle"]["ReviewStatus"] = json!("Pending Submission");
+            opportunity["RelatedEntityIdentifiers"] = json!({"Solutions": []});
+            w.tokens.insert(token, (body.clone(), id.clone()));
+            w.opportunities.insert(id.clone(), opportunity);
+            Ok(Stored { id: id.parse().unwrap(), last_modified })
+        })
+    }
+
+    async fn update(&self, body: &Json) -> PortResult<Stored> {
+        self.call("UpdateOpportunity", |w| {
+            let id = body["Identifier"].as_str().unwrap().to_owned();
+            let known = w.opportunities.get(&id).ok_or_else(|| not_found("UpdateOpportunity"))?.clone();
+            if known["LastModifiedDate"] != body["LastModifiedDate"] {
+                return Err(PortError::Conflict { what: "UpdateOpportunity".into() });
+            }
+            let last_modified = w.stamp();
+            let mut replaced = body.clone();
+            replaced["Id"] = json!(id);
+            replaced["LastModifiedDate"] = json!(last_modified);
+            for kept in ["RelatedEntityIdentifiers", "OpportunityTeam"] {
+                replaced[kept] = known[kept].clone();
+            }
+            w.opportunities.insert(id.clone(), replaced);
+            Ok(Stored { id: id.parse().unwrap(), last_modified })
+        })
+    }
+
+    async fn associate(&self, id: &OpportunityId, _: &str, entity: &str) -> PortResult<()> {
+        self.call("AssociateOpportunity", |w| {
+            let list = &mut w.opportunities.get_mut(id.as_str()).unwrap()["RelatedEntityIdentifiers"]["Solutions"];
+            let items = list.as_array_mut().unwrap();
+            if !items.contains(&json!(entity)) {
+                items.push(json!(entity));
+            }
+            Ok(())
+        })
+    }
+
+    async fn disassociate(&self, id: &OpportunityId, _: &str, entity: &str) -> PortResult<()> {
+        self.call("DisassociateOpportunity", |w| {
+            let list = &mut w.opportunities.get_mut(id.as_str()).unwrap()["RelatedEntityIdentifiers"]["Solutions"];
+            list.as_array_mut().unwrap().retain(|item| item != entity);
+            Ok(())
+        })
+    }
+
+    async fn submit(&self, id: &OpportunityId, _: &str, _: &str) -> PortResult<Task> {
+        self.call("StartEngagementFromOpportunityTask", |w| {
+            w.opportunities.get_mut(id.as_str()).unwrap()["LifeCycle"]["ReviewStatus"] = json!("Submitted");
+            Ok(Task { state: TaskState::Complete, opportunity: Some(id.clone()) })
+        })
+    }
+
+    async fn accept(&self, id: &InvitationId, _: &str) -> PortResult<Task> {
+        self.call("StartEngagementByAcceptingInvitationTask", |w| {
+            let stamp = w.stamp();
+            let invitation = w.invitations.get_mut(id.as_str()).unwrap();
+            invitation["Status"] = json!("ACCEPTED");
+            invitation["Opportunity"] = json!("O5000001");
+            let mut opportunity = invitation["Hidden"].clone();
+            opportunity["Id"] = json!("O5000001");
+            opportunity["LastModifiedDate"] = json!(stamp);
+            w.opportunities.entry("O5000001".into()).or_insert(opportunity);
+            Ok(Task { state: TaskState::Complete, opportunity: Some("O5000001".parse().unwrap()) })
+        })
+    }
+
+    async fn reject(&self, id: &InvitationId, _: &str) -> PortResult<()> {
+        self.call("RejectEngagementInvitation", |w| {
+            w.invitations.get_mut(id.as_str()).unwrap()["Status"] = json!("REJECTED");
+            Ok(())
+        })
+    }
+}
+
+fn record(id: &str, fields: &CrmFields) -> CrmRecord {
+    CrmRecord { id: id.to_owned(), modified_at: "2026-03-09T01:50:00Z".into(), by_self: None, fields: fields.clone() }
+}
+
+/// As a real CRM answers: a field that was asked for and is empty is null.
+fn asked(mut found: CrmRecord, fields: &[String]) -> CrmRecord {
+    for name in fields {
+        found.fields.entry(name.clone()).or_insert(CrmValue::Null);
+    }
+    found.fields.retain(|name, _| fields.contains(name));
+    found
+}
+
+#[async_trait]
+impl Crm for Shared {
+    async fn fetch(&self, object: &str, key: CrmKey<'_>, fields: &[String]) -> PortResult<Option<CrmRecord>> {
+        self.call("fetch", |w| {
+            let found = w.crm.iter().find(|(id, (kind, record))| {
+                kind == object
+                    && match key {
+                        CrmKey::Id(wanted) => *id == wanted,
+                        CrmKey::External { field, value } => {
+                            record.get(field).and_then(CrmValue::as_text) == Some(value)
+                        }
+                    }
+            });
+            Ok(found.map(|(id, (_, found))| asked(record(id, found), fields)))
+        })
+    }
+
+    async fn changed_since(&self, _: &str, _: Option<&str>, _: &[String], _: usize) -> PortResult<Changes> {
+        unimplemented!("the push is tested across the wire")
+    }
+
+    async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
+        self.call("upsert", |w| {
+            let known =
+                w.crm.iter().find(|(_, (_, record))| record.get(field).and_then(CrmValue::as_text) == Some(value));
+            let (id, created) =
+                known.map_or_else(|| (format!("006{:015}", w.crm.len() + 1), true), |(id, _)| (id.clone(), false));
+            let (_, record) = w.crm.entry(id.clone()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
+            record.extend(fields.clone());
+            record.insert(field.to_owned(), CrmValue::Text(value.to_owned()));
+            Ok(Written { id, created })
+        })
+    }
+
+    async fn update(&self, _: &str, id: &str, fields: &CrmFields) -> PortResult<()> {
+        self.call("update", |w| {
+            let (_, record) = w.crm.get_mut(id).ok_or_else(|| not_found("update"))?;
+            record.extend(fields.clone());
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl Ledger for Shared {
+    async fn link(&self, key: &LinkKey) -> PortResult<Option<Link>> {
+        self.mutate(|w| Ok(w.links.get(key).cloned()))
+    }
+
+    async fn save(&self, link: &mut Link) -> PortResult<()> {
+        self.call("save", |w| {
+            let taken = link.keys.iter().filter_map(|key| w.links.get(key)).any(|known| known.born_as != link.born_as);
+            let stored = w.links.get(&link.born_as).map_or(0, |known| known.version);
+            if taken || stored != link.version {
+                return Err(PortError::Conflict { what: "the link".into() });
+            }
+            link.version += 1;
+            for key in &link.keys {
+                w.links.insert(key.clone(), link.clone());
+            }
+            Ok(())
+        })
+    }
+
+    async fn cursor(&self, _: &str) -> PortResult<Option<String>> {
+        Ok(None)
+    }
+
+    async fn set_cursor(&self, _: &str, _: &str) -> PortResult<()> {
+        Ok(())
+    }
+
+    async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>> {
+        self.mutate(|w| Ok(w.file_states.get(&format!("{key}@{version}")).copied()))
+    }
+
+    async fn set_file(&self, key: &str, version: &str, state: FileState) -> PortResult<()> {
+        self.call("set_file", |w| {
+            w.file_states.insert(format!("{key}@{version}"), state);
+            Ok(())
+        })
+    }
+
+    async fn log(&self, entries: &[Entry]) -> PortResult<()> {
+        self.mutate(|w| w.log.extend_from_slice(entries));
+        Ok(())
+    }
+
+    async fn read_log(&self, _: LogOf<'_>, _: usize) -> PortResult<Vec<Entry>> {
+        self.mutate(|w| Ok(w.log.clone()))
+    }
+}
+
+#[async_trait]
+impl AceBucket for Shared {
+    async fn list(&self, _: &str) -> PortResult<Vec<AceFile>> {
+        Ok(Vec::new())
+    }
+
+    async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>> {
+        Files::get(self, &file.key).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        self.call(&format!("delete {key}"), |w| {
+            w.files.remove(key);
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl Files for Shared {
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
+        self.mutate(|w| w.files.insert(key.to_owned(), content));
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> PortResult<Vec<u8>> {
+        self.mutate(|w| w.files.get(key).cloned().ok_or_else(|| not_found(key)))
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        AceBucket::delete(self, key).await
+    }
+}
+
+/// A CRM reference to an opportunity.
+pub fn opportunity(id: &str) -> CrmRef {
+    CrmRef { object: "Opportunity".into(), id: id.into() }
+}

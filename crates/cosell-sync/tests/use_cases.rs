@@ -1,0 +1,394 @@
+//! What the use cases decide, on ports in memory: every sample event, repetitions, and a crash at every call.
+
+mod memory;
+
+use cosell_model::{Catalog, OpportunityId};
+use cosell_sync::{
+    Disposition, SkipReason, SyncError,
+    log::Status,
+    ports::{FileState, Message, PortResult, Queue},
+    reconcile::Reconcile,
+};
+use memory::Shared;
+use serde_json::{Value as Json, json};
+
+fn sample(name: &str) -> String {
+    let path = format!("{}/../../events/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn at_aws(id: &str) -> Json {
+    json!({
+        "Id": id, "Catalog": "Sandbox", "LastModifiedDate": "2026-03-09T01:50:00.000Z", "OpportunityType": "Net New Business",
+        "PrimaryNeedsFromAws": ["Co-Sell - Deal Support"],
+        "Customer": {"Account": {"CompanyName": "Nordlicht Energie", "WebsiteUrl": "nordlicht.example", "Industry": "Energy - Power and Utilities",
+            "Address": {"CountryCode": "DE", "City": "Kiel"}}, "Contacts": []},
+        "Project": {"Title": "Grid data lake", "CustomerBusinessProblem": "Meter data is spread over nine systems.",
+            "CustomerUseCase": "Security &amp; Compliance",
+            "ExpectedCustomerSpend": [{"Amount": "4200.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}],
+            "Unmapped": {"Kept": true}},
+        "LifeCycle": {"Stage": "Qualified", "ReviewStatus": "Approved", "TargetCloseDate": "2027-01-31", "NextSteps": "Call"},
+        "RelatedEntityIdentifiers": {"Solutions": ["S-0000001"]}
+    })
+}
+
+fn world() -> Shared {
+    let world = Shared::default();
+    world.mutate(|w| {
+        for id in ["O1234567", "O7654321"] {
+            w.opportunities.insert(id.into(), at_aws(id));
+        }
+        let offer = json!({"Customer": {"CompanyName": "Sonnenhof", "WebsiteUrl": "sonnenhof.example", "Industry": "Agriculture", "CountryCode": "AT"},
+            "Project": {"Title": "Barn sensors", "BusinessProblem": "Cows are counted by hand each morning.", "TargetCompletionDate": "2027-02-28",
+                "ExpectedCustomerSpend": [{"Amount": "90", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}]}});
+        let mut hidden = at_aws("O5000001");
+        hidden["Customer"]["Contacts"] = json!([{"FirstName": "Anna", "LastName": "Huber", "Email": "anna@sonnenhof.example"}]);
+        hidden["Project"]["Title"] = json!("Barn sensors");
+        w.invitations.insert("engi-0123456789abc".into(), json!({"Id": "engi-0123456789abc", "Status": "PENDING",
+            "PayloadType": "OpportunityInvitation", "ExpirationDate": "2026-03-24T01:50:25.685385312Z", "SenderCompanyName": "AWS",
+            "Payload": {"OpportunityInvitation": offer}, "Hidden": hidden}));
+    });
+    world
+}
+
+fn word(disposition: &Disposition) -> String {
+    match disposition {
+        Disposition::Done => "done".into(),
+        Disposition::Skip(reason) => format!("skip {}", reason.code()),
+        Disposition::Retry(error) => format!("retry {}", error.code()),
+        Disposition::Park(error) => format!("park {}: {}", error.code(), error.chain()),
+    }
+}
+
+#[tokio::test]
+async fn every_sample_event_ends_as_its_readme_says() {
+    let world = world();
+    let mut words = Vec::new();
+    for name in [
+        "opportunity-updated.json",
+        "opportunity-updated-again.json",
+        "opportunity-created.json",
+        "engagement-invitation-created.json",
+        "engagement-invitation-created-by-us.json",
+        "engagement-created.json",
+        "unknown-detail-type.json",
+        "other-catalog.json",
+        "no-identifier.json",
+        "malformed.txt",
+    ] {
+        let disposition = world.from_aws().event(&sample(&format!("eventbridge/{name}"))).await;
+        words.push(format!("{name}: {}", word(&disposition)));
+    }
+    for name in ["changed.json", "malformed.txt"] {
+        words.push(format!("crm/{name}: {}", word(&world.deliver().message(&sample(&format!("crm/{name}"))).await)));
+    }
+    insta::assert_snapshot!(words.join("\n"));
+}
+
+#[tokio::test]
+async fn a_ring_that_says_nothing_new_writes_nothing() {
+    let world = world();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Done));
+    assert_eq!(world.crm_text("006000000000000001", "Name").as_deref(), Some("Grid data lake"));
+    assert_eq!(world.crm_text("006000000000000001", "ACE_Use_Case__c").as_deref(), Some("Security & Compliance"));
+    assert_eq!(world.crm_text("006000000000000001", "AWS_Stage__c").as_deref(), Some("Engaged"));
+    world.mutate(|w| w.calls.clear());
+    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.mutate(|w| w.calls.clone()), ["GetOpportunity", "GetAwsOpportunitySummary", "fetch"]);
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_deleted_stays_deleted() {
+    let world = world();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    world.from_aws().event(&ring).await;
+    world.mutate(|w| w.crm.clear());
+    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
+    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Skip(SkipReason::Deleted)));
+    assert_eq!(world.mutate(|w| w.crm.len()), 0);
+}
+
+/// A CRM record that is complete enough to be shared.
+fn shareable() -> Vec<(&'static str, Json)> {
+    vec![
+        ("Share_With_AWS__c", json!(true)),
+        ("Name", json!("Harbour analytics")),
+        ("CloseDate", json!("2027-03-31")),
+        ("ACE_Customer_Name__c", json!("Hafen Nord")),
+        ("ACE_Customer_Website__c", json!("hafen.example")),
+        ("ACE_Customer_Country__c", json!("DE")),
+        ("ACE_Industry__c", json!("Transportation and Logistics")),
+        ("ACE_Business_Problem__c", json!("Berths are planned on paper and ships wait.")),
+        ("ACE_Use_Case__c", json!("Containers & Serverless")),
+        ("ACE_Delivery_Models__c", json!("SaaS or PaaS")),
+        ("ACE_Sales_Activities__c", json!("SOW Signed")),
+        ("ACE_Primary_Needs__c", json!("Co-Sell - Deal Support")),
+        ("ACE_Monthly_Revenue__c", json!(1041.67)),
+        ("ACE_Solutions__c", json!("S-0000001;S-0000002")),
+    ]
+}
+
+#[tokio::test]
+async fn an_incomplete_share_costs_no_call_and_says_what_is_missing() {
+    let world = world();
+    world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true)), ("Name", json!("Too little"))]);
+    let disposition = world.deliver().record(memory::opportunity("006A")).await.unwrap();
+    assert!(matches!(disposition, Disposition::Skip(SkipReason::Rejected)));
+    insta::assert_snapshot!(world.crm_text("006A", "ACE_Sync_Message__c").unwrap());
+    assert_eq!(world.count("CreateOpportunity"), 0);
+    world.mutate(|w| w.calls.clear());
+    world.deliver().record(memory::opportunity("006A")).await.unwrap();
+    assert_eq!(world.mutate(|w| w.calls.clone()), ["fetch"], "what the record says already is not written again");
+}
+
+/// Runs `work` until it ends without a retry; each attempt is a new function instance.
+async fn until_settled(work: impl AsyncFn() -> Disposition) -> Disposition {
+    for _ in 0..5 {
+        match work().await {
+            Disposition::Retry(_) => {}
+            other => return other,
+        }
+    }
+    panic!("it never settled");
+}
+
+#[tokio::test]
+async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
+    let calls = {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &shareable());
+        assert!(matches!(world.deliver().record(memory::opportunity("006A")).await.unwrap(), Disposition::Done));
+        assert_eq!(world.crm_text("006A", "ACE_Opportunity_Id__c").as_deref(), Some("O9000003"));
+        assert_eq!(world.crm_text("006A", "ACE_Review_Status__c").as_deref(), Some("Submitted"));
+        assert_eq!(world.crm_text("006A", "ACE_Sync_Status__c").as_deref(), Some("Synced"));
+        insta::assert_snapshot!(world.mutate(|w| w.calls.join("\n")));
+        world.mutate(|w| w.calls.len())
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &shareable());
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        let message = r#"{"object":"Opportunity","id":"006A","modified_at":"x"}"#;
+        until_settled(async || world.deliver().message(message).await).await;
+        // The events of our own calls ring too.
+        let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O9000003");
+        until_settled(async || world.from_aws().event(&ring).await).await;
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        world.mutate(|w| {
+            let ours: Vec<_> =
+                w.opportunities.values().filter(|o| o["Project"]["Title"] == "Harbour analytics").collect();
+            assert_eq!(ours.len(), 1, "{case}");
+            assert_eq!(ours[0]["LifeCycle"]["ReviewStatus"], "Submitted", "{case}");
+            assert_eq!(ours[0]["RelatedEntityIdentifiers"]["Solutions"], json!(["S-0000001", "S-0000002"]), "{case}");
+            assert_eq!(w.crm.len(), 1, "{case}");
+        });
+        assert_eq!(world.crm_text("006A", "ACE_Opportunity_Id__c").as_deref(), Some("O9000003"), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
+    let world = world();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    world.from_aws().event(&ring).await;
+    let id = "006000000000000001";
+    world.rep_edits(
+        "Opportunity",
+        id,
+        &[("NextStep", json!("Send the offer")), ("ACE_Customer_City__c", json!("Flensburg"))],
+    );
+    world.aws_edits("O1234567", "/LifeCycle/TargetCloseDate", json!("2027-02-15"));
+    assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
+    world.from_aws().event(&ring).await;
+    world.mutate(|w| {
+        let opportunity = &w.opportunities["O1234567"];
+        assert_eq!(opportunity["LifeCycle"]["NextSteps"], "Send the offer");
+        assert_eq!(opportunity["LifeCycle"]["TargetCloseDate"], "2027-02-15");
+        assert_eq!(opportunity["Customer"]["Account"]["Address"]["City"], "Flensburg");
+        assert_eq!(
+            opportunity["Project"]["Unmapped"],
+            json!({"Kept": true}),
+            "what is not mapped goes back as it came"
+        );
+        assert_eq!(opportunity["Project"]["CustomerUseCase"], "Security & Compliance");
+    });
+    assert_eq!(world.crm_text(id, "CloseDate").as_deref(), Some("2027-02-15"));
+    assert_eq!(world.crm_text(id, "NextStep").as_deref(), Some("Send the offer"));
+    world.mutate(|w| w.calls.clear());
+    assert!(matches!(
+        world.deliver().record(memory::opportunity(id)).await.unwrap(),
+        Disposition::Skip(SkipReason::Unchanged)
+    ));
+    assert_eq!(world.count("UpdateOpportunity"), 0, "the echo of our own writes is not sent");
+}
+
+#[tokio::test]
+async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
+    let world = world();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Submitted"));
+    world.from_aws().event(&ring).await;
+    let id = "006000000000000001";
+    world.rep_edits("Opportunity", id, &[("NextStep", json!("Send the offer")), ("Name", json!("Another title"))]);
+    assert!(matches!(
+        world.deliver().record(memory::opportunity(id)).await.unwrap(),
+        Disposition::Skip(SkipReason::Unchanged)
+    ));
+    insta::assert_snapshot!(world.crm_text(id, "ACE_Sync_Message__c").unwrap());
+    assert_eq!(world.count("UpdateOpportunity"), 0);
+    world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Approved"));
+    world.from_aws().event(&ring).await;
+    assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
+    world.mutate(|w| {
+        assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Send the offer");
+        assert_eq!(w.opportunities["O1234567"]["Project"]["Title"], "Grid data lake");
+        assert_eq!(w.log.last().unwrap().status, Status::Partial);
+    });
+}
+
+#[tokio::test]
+async fn an_accepted_referral_becomes_the_same_record_unmasked() {
+    for event_first in [false, true] {
+        let world = world();
+        world.from_aws().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+        let id = "006000000000000001";
+        assert_eq!(world.crm_text(id, "ACE_Referral_Status__c").as_deref(), Some("Pending"));
+        assert_eq!(world.crm_text(id, "ACE_Accept_By__c").as_deref(), Some("2026-03-24T01:50:25Z"));
+        assert_eq!(world.crm_text(id, "ACE_Contact_Email__c"), None);
+        world.rep_edits("Opportunity", id, &[("ACE_Response__c", json!("Accept"))]);
+        if event_first {
+            // The event of the new opportunity overtakes the answer to our own call.
+            let id = "engi-0123456789abc".parse().unwrap();
+            cosell_sync::ports::PartnerCentral::accept(&world, &id, "t").await.unwrap();
+            let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
+            world.from_aws().event(&ring).await;
+        }
+        let message = format!(r#"{{"object":"Opportunity","id":"{id}","modified_at":"x"}}"#);
+        until_settled(async || world.deliver().message(&message).await).await;
+        assert_eq!(world.mutate(|w| w.crm.len()), 1, "event first: {event_first}");
+        assert_eq!(world.crm_text(id, "ACE_Referral_Status__c").as_deref(), Some("Accepted"));
+        assert_eq!(world.crm_text(id, "ACE_Contact_Email__c").as_deref(), Some("anna@sonnenhof.example"));
+        assert_eq!(world.crm_text(id, "ACE_Opportunity_Id__c").as_deref(), Some("O5000001"));
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_referral_says_so() {
+    let world = world();
+    world.from_aws().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+    let id = "006000000000000001";
+    world.rep_edits("Opportunity", id, &[("ACE_Response__c", json!("Reject"))]);
+    assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
+    assert_eq!(world.crm_text(id, "ACE_Referral_Status__c").as_deref(), Some("Rejected"));
+    world.mutate(|w| w.calls.clear());
+    world.deliver().record(memory::opportunity(id)).await.unwrap();
+    assert_eq!(world.count("RejectEngagementInvitation"), 0);
+}
+
+async fn settle(world: &Shared, name: &str, folder: &str) -> Disposition {
+    let key = format!("landing/{folder}/v1/{name}");
+    world.mutate(|w| {
+        let content = sample(&format!("files/{name}")).into_bytes();
+        w.files.insert(format!("{folder}/{name}"), content.clone());
+        w.files.insert(key.clone(), content);
+    });
+    let event = sample("s3/object-created.json").replace(
+        "landing/opportunity-outbound/5d41402abc4b2a76b9719d911017c592/opportunities_03092026020000.json",
+        &key,
+    );
+    until_settled(async || world.settle().event(&event).await).await
+}
+
+#[tokio::test]
+async fn files_are_settled_record_by_record_and_then_removed() {
+    let world = world();
+    assert!(matches!(settle(&world, "leads.json", "lead-outbound").await, Disposition::Done));
+    assert!(matches!(settle(&world, "opportunities.json", "opportunity-outbound").await, Disposition::Done));
+    let one_bad = settle(&world, "one-without-identifier.json", "opportunity-outbound").await;
+    assert!(matches!(one_bad, Disposition::Done));
+    world.mutate(|w| {
+        assert_eq!(w.files.len(), 0, "{:?}", w.files.keys());
+        let mut names: Vec<_> = w
+            .crm
+            .values()
+            .filter_map(|(kind, f)| f.get(if kind == "Lead" { "Company" } else { "Name" })?.as_text())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "Fjordkraft Analyse AS",
+                "Good neighbour",
+                "Order system move",
+                "Shown after acceptance",
+                "Stock forecast"
+            ]
+        );
+        let refused: Vec<_> =
+            w.log.iter().filter(|entry| entry.status == Status::Error).map(|entry| &entry.message).collect();
+        assert_eq!(refused, ["a opportunity without a usable identifier"]);
+    });
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_stays_with_aws() {
+    let world = world();
+    let disposition = settle(&world, "not-json.txt", "opportunity-outbound").await;
+    assert!(matches!(&disposition, Disposition::Park(SyncError::File { .. })), "{disposition:?}");
+    world.mutate(|w| {
+        assert!(w.files.contains_key("opportunity-outbound/not-json.txt"));
+        assert_eq!(w.file_states["opportunity-outbound/not-json.txt@v1"], FileState::Unusable);
+    });
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_anywhere_is_settled_once() {
+    let calls = {
+        let world = world();
+        settle(&world, "opportunities.json", "opportunity-outbound").await;
+        world.mutate(|w| w.calls.len())
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let world = world();
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        settle(&world, "opportunities.json", "opportunity-outbound").await;
+        world.mutate(|w| {
+            assert_eq!(w.crm.len(), 2, "call {nth}");
+            assert!(!w.files.contains_key("opportunity-outbound/opportunities.json"), "call {nth}");
+        });
+    }
+}
+
+struct Collect<'w>(&'w Shared);
+
+#[async_trait::async_trait]
+impl Queue for Collect<'static> {
+    async fn send(&self, messages: &[Message]) -> PortResult<()> {
+        self.0.mutate(|w| w.calls.extend(messages.iter().map(|message| message.body.clone())));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn reconciliation_rings_for_what_no_event_brought() {
+    let world: &'static Shared = Box::leak(Box::new(world()));
+    let id: OpportunityId = "O1234567".parse().unwrap();
+    world.from_aws().opportunity(&id, cosell_sync::log::Purpose::Event).await.unwrap();
+    let reconcile = Reconcile {
+        partner_central: Box::new(world.clone()),
+        ledger: Box::new(world.clone()),
+        opportunities: Box::new(Collect(world)),
+        invitations: Box::new(Collect(world)),
+        catalog: Catalog::Sandbox,
+    };
+    world.mutate(|w| w.calls.clear());
+    let found = reconcile.run().await.unwrap();
+    assert_eq!((found.opportunities, found.opportunities_missed, found.invitations_missed), (2, 1, 1));
+    let rings: Vec<String> = world.mutate(|w| w.calls.iter().filter(|call| call.starts_with('{')).cloned().collect());
+    for ring in &rings {
+        assert!(matches!(world.from_aws().event(ring).await, Disposition::Done), "{ring}");
+    }
+    let again = reconcile.run().await.unwrap();
+    assert_eq!((again.opportunities_missed, again.invitations_missed), (0, 0));
+}

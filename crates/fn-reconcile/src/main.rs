@@ -1,0 +1,26 @@
+//! What events missed rings again: they are best effort.
+
+mod config;
+
+use cosell_aws::Aws;
+use cosell_lambda::serve_schedule;
+use cosell_sync::reconcile::Reconcile;
+use serde_json::Value as Json;
+
+use crate::config::Config;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), cosell_lambda::Error> {
+    cosell_lambda::start();
+    let config = Config::from_env()?;
+    let aws = Aws::connect().await;
+    let reconcile = Reconcile {
+        partner_central: Box::new(aws.partner_central(config.catalog)),
+        ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
+        opportunities: Box::new(aws.queue(&config.opportunity_queue_url)),
+        invitations: Box::new(aws.queue(&config.invitation_queue_url)),
+        catalog: config.catalog,
+    };
+    let reconcile = &reconcile;
+    serve_schedule(|_: Json, _| async move { reconcile.run().await }).await
+}

@@ -1,0 +1,29 @@
+//! Dead letters go back to where they came from, stay for a person, or are set aside.
+
+mod config;
+
+use cosell_aws::Aws;
+use cosell_lambda::serve_schedule;
+use cosell_sync::{
+    ports::DeadLetters,
+    replay::{Replay, Request},
+};
+
+use crate::config::Config;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), cosell_lambda::Error> {
+    cosell_lambda::start();
+    let config = Config::from_env()?;
+    let aws = Aws::connect().await;
+    let queues = config.routes.iter().map(|(dead_letters, source)| {
+        Box::new(aws.dead_letters(dead_letters, source)) as Box<dyn DeadLetters>
+    });
+    let replay = Replay {
+        queues: queues.collect(),
+        files: Box::new(aws.files(&config.landing_bucket)),
+        max_replays: config.max_replays,
+    };
+    let replay = &replay;
+    serve_schedule(|request: Request, _| async move { replay.run(request).await }).await
+}
