@@ -42,7 +42,7 @@ macro_rules! parsed {
     )*};
 }
 
-parsed!(u32, Catalog);
+parsed!(u16, u32, Catalog);
 
 /// A JSON object of texts, in the order it was written in.
 impl Setting for Vec<(String, String)> {

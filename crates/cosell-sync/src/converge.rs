@@ -1,12 +1,15 @@
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Side};
 use cosell_model::{Catalog, Field, Record};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     CrmRef, Disposition, Link, SkipReason, SyncError,
     log::{Direction, Entry, Purpose, Status},
     ports::{Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Rejection},
 };
+
+/// How long a function may take to write one record to the CRM before others may try.
+const CLAIM: SignedDuration = SignedDuration::from_secs(30);
 
 /// Brings what AWS says into the CRM, from wherever it was read: the one place where AWS's values are written there.
 pub struct Converger {
@@ -77,6 +80,7 @@ impl Converger {
     pub async fn converge(&self, arrival: Arrival<'_>) -> Result<(Link, Converged), SyncError> {
         let Arrival { aws, mut link, facts, purpose, file } = arrival;
         let object = self.mapping.of(aws.kind()).ok_or_else(|| not_mapped(aws))?;
+        self.unclaimed(&link)?;
         let stored = link.clone();
         let seen = aws.text("lastModifiedDate");
         if moment(seen).zip(moment(link.last_modified.as_deref())).is_some_and(|(seen, known)| seen < known) {
@@ -111,13 +115,17 @@ impl Converger {
         if !writes.is_empty() || crm.is_none() {
             let waiting = plan.won_by(Side::Crm).next().is_some();
             self.status(object, &mut writes, if waiting { "Waiting" } else { "Synced" }, None);
-            match self.write(object, &link, crm.as_ref(), writes).await {
+            self.claim(&mut link).await?;
+            let outcome = self.write(object, &link, crm.as_ref(), writes).await;
+            link.claimed_until = None;
+            match outcome {
                 Ok(record) => link.also(crate::LinkKey::Crm(record)),
-                Err(PortError::Rejected { problems, .. }) => {
+                Err(error) => {
+                    self.ledger.save(&mut link).await?;
+                    let PortError::Rejected { problems, .. } = error else { return Err(error.into()) };
                     self.refused(object, &link, crm.as_ref(), purpose, file, problems).await?;
                     return Ok((link, Converged::Rejected));
                 }
-                Err(error) => return Err(error.into()),
             }
         }
 
@@ -154,6 +162,22 @@ impl Converger {
             (None, None) => return Ok(None),
         };
         self.crm.fetch(&object.object, key, &object.crm_fields()).await
+    }
+
+    /// Keeps other functions from writing the same record meanwhile: one change rings twice, often at the same moment.
+    /// Who comes second starts again later and finds nothing left to do. A claim ends by itself when its holder dies.
+    async fn claim(&self, link: &mut Link) -> PortResult<()> {
+        let now = (self.now)();
+        link.claimed_until = Some(now.saturating_add(CLAIM).unwrap_or(now));
+        self.ledger.save(link).await
+    }
+
+    /// A link that somebody is writing is left alone: a store in between would take the holder's own last one away.
+    pub(crate) fn unclaimed(&self, link: &Link) -> PortResult<()> {
+        if link.claimed_until.is_some_and(|until| until > (self.now)()) {
+            return Err(PortError::Conflict { what: format!("working on {}, which is being written,", link.born_as) });
+        }
+        Ok(())
     }
 
     async fn write(

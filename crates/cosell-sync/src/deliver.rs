@@ -56,6 +56,7 @@ impl Deliver {
         };
         let key = LinkKey::Crm(record);
         let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        converger.unclaimed(&link)?;
         let (ours, unmappable) = object.to_ace(&crm.fields);
         let mut case = Case { object, crm, ours, link };
         if !unmappable.is_empty() {

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use cosell_model::{InvitationId, Kind, LeadId, OpportunityId, Record};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -92,6 +93,9 @@ pub struct Link {
     /// The referral behind it.
     #[serde(default)]
     pub referral: Option<Referral>,
+    /// Until when a function that writes it to the CRM keeps others from doing the same.
+    #[serde(default)]
+    pub claimed_until: Option<Timestamp>,
 }
 
 impl Link {
@@ -105,6 +109,7 @@ impl Link {
             last_modified: None,
             share: None,
             referral: None,
+            claimed_until: None,
         }
     }
 

@@ -99,6 +99,21 @@ async fn a_ring_that_says_nothing_new_writes_nothing() {
 }
 
 #[tokio::test]
+async fn two_rings_at_the_same_moment_write_once() {
+    let world = world();
+    let key = cosell_sync::LinkKey::Opportunity("O1234567".parse().unwrap());
+    let mut link = cosell_sync::Link::new(key);
+    link.claimed_until = Some(jiff::Timestamp::MAX);
+    cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    assert_eq!(word(&world.from_aws().event(&ring).await), "retry conflict", "another function is writing it");
+    assert_eq!(world.count("upsert"), 0);
+    link.claimed_until = None;
+    cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
+    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Done));
+}
+
+#[tokio::test]
 async fn a_record_that_somebody_deleted_stays_deleted() {
     let world = world();
     let ring = sample("eventbridge/opportunity-updated.json");

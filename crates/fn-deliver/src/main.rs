@@ -22,10 +22,10 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         catalog: config.catalog,
         now: Timestamp::now,
     };
-    let deliver = Deliver { from_aws: FromAws { partner_central: Box::new(aws.partner_central(config.catalog)), converger } };
-    let settings =
-        QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
-    let letters = aws.letters(&config.dead_letter_queue_url);
+    let deliver =
+        Deliver { from_aws: FromAws { partner_central: Box::new(aws.partner_central(config.catalog)), converger } };
+    let settings = QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
+    let letters = aws.letters(&config.queue_url, &config.dead_letter_queue_url);
     let deliver = &deliver;
     serve_queue(settings, letters, |body| async move { deliver.message(&body).await }).await
 }

@@ -8,7 +8,7 @@ cosell_lambda::config! {
         /// The ledger's table.
         table: String = "COSELL_TABLE",
         /// How long the sync log is kept, in days.
-        log_retention_days: u32 = "COSELL_LOG_RETENTION_DAYS",
+        log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
         /// AWS's bucket of the file exchange.
         ace_bucket: String = "COSELL_ACE_BUCKET",
         /// The role to read it with, if it takes another one.

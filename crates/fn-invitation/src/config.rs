@@ -8,13 +8,15 @@ cosell_lambda::config! {
         /// The ledger's table.
         table: String = "COSELL_TABLE",
         /// How long the sync log is kept, in days.
-        log_retention_days: u32 = "COSELL_LOG_RETENTION_DAYS",
+        log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
         /// The bucket with the mapping file.
         config_bucket: String = "COSELL_CONFIG_BUCKET",
         /// The secret with the CRM's credentials.
         crm_secret_arn: String = "COSELL_CRM_SECRET_ARN",
         /// The Salesforce org's address.
         salesforce_endpoint: String = "SALESFORCE_ENDPOINT",
+        /// The queue that feeds this function.
+        queue_url: String = "COSELL_QUEUE_URL",
         /// Where messages are parked.
         dead_letter_queue_url: String = "COSELL_DEAD_LETTER_QUEUE_URL",
         /// Attempts after which a message is parked.

@@ -23,9 +23,8 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         now: Timestamp::now,
     };
     let from_aws = FromAws { partner_central: Box::new(aws.partner_central(config.catalog)), converger };
-    let settings =
-        QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
-    let letters = aws.letters(&config.dead_letter_queue_url);
+    let settings = QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
+    let letters = aws.letters(&config.queue_url, &config.dead_letter_queue_url);
     let from_aws = &from_aws;
     serve_queue(settings, letters, |body| async move { from_aws.event(&body).await }).await
 }

@@ -27,9 +27,8 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         landing: Box::new(aws.files(&config.landing_bucket)),
         converger,
     };
-    let settings =
-        QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
-    let letters = aws.letters(&config.dead_letter_queue_url);
+    let settings = QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
+    let letters = aws.letters(&config.queue_url, &config.dead_letter_queue_url);
     let settle = &settle;
     serve_queue(settings, letters, |body| async move { settle.event(&body).await }).await
 }

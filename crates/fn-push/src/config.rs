@@ -8,7 +8,7 @@ cosell_lambda::config! {
         /// The ledger's table.
         table: String = "COSELL_TABLE",
         /// How long the sync log is kept, in days.
-        log_retention_days: u32 = "COSELL_LOG_RETENTION_DAYS",
+        log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
         /// The bucket with the mapping file.
         config_bucket: String = "COSELL_CONFIG_BUCKET",
         /// The secret with the CRM's credentials.

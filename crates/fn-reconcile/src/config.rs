@@ -8,7 +8,7 @@ cosell_lambda::config! {
         /// The ledger's table.
         table: String = "COSELL_TABLE",
         /// How long the sync log is kept, in days.
-        log_retention_days: u32 = "COSELL_LOG_RETENTION_DAYS",
+        log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
         /// The queue of opportunity events.
         opportunity_queue_url: String = "COSELL_OPPORTUNITY_QUEUE_URL",
         /// The queue of invitation events.

@@ -16,9 +16,10 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start();
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let queues = config.routes.iter().map(|(dead_letters, source)| {
-        Box::new(aws.dead_letters(dead_letters, source)) as Box<dyn DeadLetters>
-    });
+    let queues = config
+        .routes
+        .iter()
+        .map(|(dead_letters, source)| Box::new(aws.dead_letters(dead_letters, source)) as Box<dyn DeadLetters>);
     let replay = Replay {
         queues: queues.collect(),
         files: Box::new(aws.files(&config.landing_bucket)),

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -15,6 +18,8 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 pub const MAPPING: &str = include_str!("../../../cosell-mapping/presets/salesforce.toml");
+
+static CLOCK: AtomicI64 = AtomicI64::new(0);
 
 /// Everything that the fakes hold, shared between them.
 #[derive(Default)]
@@ -72,7 +77,8 @@ impl Shared {
             ledger: Box::new(self.clone()),
             mapping: Mapping::parse(MAPPING).unwrap(),
             catalog: Catalog::Sandbox,
-            now: || Timestamp::from_second(1_800_000_000).unwrap(),
+            // Each look at the clock is a minute later, so that what a dead function claimed is free again.
+            now: || Timestamp::from_second(1_800_000_000 + 60 * CLOCK.fetch_add(1, Ordering::Relaxed)).unwrap(),
         }
     }
 

@@ -1,0 +1,100 @@
+use async_trait::async_trait;
+use aws_sdk_s3::{Client, operation::get_object::builders::GetObjectFluentBuilder, primitives::ByteStream};
+use cosell_sync::ports::{AceBucket, AceFile, Files, PortError, PortResult};
+
+use crate::errors::{port_error, unavailable};
+
+/// Reads an object to its end.
+pub(crate) async fn read(what: String, get: GetObjectFluentBuilder) -> PortResult<Vec<u8>> {
+    let object = get.send().await.map_err(|error| port_error(what.as_str(), &error))?;
+    let content = object.body.collect().await.map_err(|_| unavailable(what, "the content broke off"))?;
+    Ok(content.to_vec())
+}
+
+async fn delete(client: &Client, bucket: &str, key: &str) -> PortResult<()> {
+    let deleted = client.delete_object().bucket(bucket).key(key).send().await;
+    deleted.map(drop).map_err(|error| port_error(format!("DeleteObject {key}"), &error))
+}
+
+/// Our own bucket.
+#[derive(Debug, Clone)]
+pub struct S3Files {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Files {
+    pub(crate) fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+}
+
+#[async_trait]
+impl Files for S3Files {
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(content));
+        put.send().await.map(drop).map_err(|error| port_error(format!("PutObject {key}"), &error))
+    }
+
+    async fn get(&self, key: &str) -> PortResult<Vec<u8>> {
+        read(format!("GetObject {key}"), self.client.get_object().bucket(&self.bucket).key(key)).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        delete(&self.client, &self.bucket, key).await
+    }
+}
+
+/// AWS's bucket of the file exchange.
+#[derive(Debug, Clone)]
+pub struct AceS3 {
+    client: Client,
+    bucket: String,
+}
+
+impl AceS3 {
+    pub(crate) fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+}
+
+#[async_trait]
+impl AceBucket for AceS3 {
+    async fn list(&self, folder: &str) -> PortResult<Vec<AceFile>> {
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder).into_paginator().send();
+        let mut files = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| port_error(format!("ListObjectsV2 {folder}"), &error))?;
+            for object in page.contents() {
+                // A key that ends in a slash is a folder that somebody made by hand.
+                if let (Some(key), Some(tag)) = (object.key(), object.e_tag())
+                    && !key.ends_with('/')
+                {
+                    files.push(AceFile { key: key.to_owned(), version: tag.trim_matches('"').to_owned() });
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>> {
+        let AceFile { key, version } = file;
+        let get = self.client.get_object().bucket(&self.bucket).key(key).if_match(format!("\"{version}\""));
+        read(format!("GetObject {key}"), get).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        delete(&self.client, &self.bucket, key).await
+    }
+}
+
+/// A text that the deployment should have put there.
+pub(crate) async fn text(client: &Client, bucket: &str, key: &str) -> PortResult<String> {
+    let what = format!("GetObject {key}");
+    let misfit = |detail: &str| crate::errors::misfit(what.as_str(), detail);
+    match read(what.clone(), client.get_object().bucket(bucket).key(key)).await {
+        Ok(content) => String::from_utf8(content).map_err(|_| misfit("it is not UTF-8 text")),
+        Err(PortError::NotFound { .. }) => Err(misfit("it does not exist")),
+        Err(error) => Err(error),
+    }
+}

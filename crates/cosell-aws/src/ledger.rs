@@ -1,0 +1,398 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    Client,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, Put, PutRequest, TransactWriteItem, WriteRequest},
+};
+use cosell_model::Catalog;
+use cosell_sync::{
+    Link, LinkKey,
+    log::Entry,
+    ports::{FileState, Ledger, LogOf, PortError, PortResult, Rejection},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::errors::{setup_error, unavailable};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How long a file's fate is remembered after it was last written.
+const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// What `BatchWriteItem` takes at once.
+const BATCH: usize = 25;
+/// How often items that `BatchWriteItem` handed back are offered again, each time after twice the pause.
+const BATCH_TRIES: u32 = 6;
+const BATCH_PAUSE: Duration = Duration::from_millis(50);
+
+/// cosell's memory in one DynamoDB table, keyed by `pk` and `sk`, with `expires_at` as its time to live:
+///
+/// | `pk`, after the catalog | `sk` | what |
+/// |---|---|---|
+/// | `{key}` | `link` | a link (`doc`, `version`), or a pointer `to` the key that it was first stored under |
+/// | `cursor#{name}` | `cursor` | a cursor |
+/// | `file#{key}` | version | what became of a file |
+/// | `log#day#{day}` | time and a random part | the sync log of a day |
+/// | `log#record#{id}` | the same | the sync log of an identifier or a file |
+#[derive(Debug, Clone)]
+pub struct DynamoLedger {
+    client: Client,
+    table: String,
+    catalog: Catalog,
+    log_retention: SignedDuration,
+}
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn n(number: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(format!("{number}"))
+}
+
+fn text<'i>(item: &'i Item, attribute: &str) -> Option<&'i str> {
+    item.get(attribute).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+/// What the table holds is not what this version writes.
+fn unreadable(what: &str) -> PortError {
+    unavailable(what, "the stored item is not readable")
+}
+
+fn link_item(pk: &str, link: &Link, now: Timestamp) -> serde_json::Result<Item> {
+    Ok(HashMap::from([
+        ("pk".to_owned(), s(pk)),
+        ("sk".to_owned(), s("link")),
+        ("version".to_owned(), n(link.version)),
+        ("doc".to_owned(), s(serde_json::to_string(link)?)),
+        ("updated_at".to_owned(), s(now.to_string())),
+    ]))
+}
+
+fn read_link(item: &Item) -> Option<Link> {
+    let mut link: Link = serde_json::from_str(text(item, "doc")?).ok()?;
+    link.version = item.get("version")?.as_n().ok()?.parse().ok()?;
+    Some(link)
+}
+
+/// Where an entry is found: by its day, and by everything that it is about.
+fn log_partitions(entry: &Entry) -> BTreeSet<String> {
+    let about = [&entry.ace_id, &entry.crm_id, &entry.file].into_iter().flatten();
+    about
+        .filter(|id| !id.is_empty())
+        .map(|id| format!("log#record#{id}"))
+        .chain([format!("log#day#{}", entry.at.strftime("%F"))])
+        .collect()
+}
+
+/// Sorts by time: the fraction always has nine digits. The random part keeps apart what happened at once.
+fn log_key(at: Timestamp) -> String {
+    format!("{at:.9}#{}", uuid::Uuid::new_v4().simple())
+}
+
+/// What AWS says about each item of a transaction that it cancelled.
+fn cancelled(what: &str, reasons: &[CancellationReason]) -> Option<PortError> {
+    let what = what.to_owned();
+    let codes: Vec<&str> = reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").collect();
+    let any = |wanted: &[&str]| codes.iter().any(|code| wanted.contains(code));
+    if any(&["ConditionalCheckFailed", "TransactionConflict"]) {
+        Some(PortError::Conflict { what })
+    } else if any(&["ThrottlingError", "ProvisionedThroughputExceeded"]) {
+        Some(PortError::Throttled { what, retry_after: None })
+    } else if codes.is_empty() {
+        None
+    } else {
+        let problem = |code: &str| Rejection { field: None, code: code.to_owned(), message: String::new() };
+        Some(PortError::Rejected { what, problems: codes.into_iter().map(problem).collect() })
+    }
+}
+
+impl DynamoLedger {
+    pub(crate) fn new(client: Client, table: String, catalog: Catalog, log_retention_days: u16) -> Self {
+        let log_retention = SignedDuration::from_hours(24 * i64::from(log_retention_days));
+        Self { client, table, catalog, log_retention }
+    }
+
+    fn pk(&self, rest: impl std::fmt::Display) -> String {
+        format!("{}#{rest}", self.catalog)
+    }
+
+    async fn get(&self, what: &str, pk: &str, sk: &str) -> PortResult<Option<Item>> {
+        let get = self.client.get_item().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk));
+        let answer = get.consistent_read(true).send().await.map_err(|error| setup_error(what, &error))?;
+        Ok(answer.item)
+    }
+
+    async fn put(&self, what: &str, item: Item) -> PortResult<()> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| setup_error(what, &error))
+    }
+
+    fn link_put(&self, what: &str, pk: &str, link: &Link, read_version: u64) -> PortResult<TransactWriteItem> {
+        let item = link_item(pk, link, Timestamp::now()).map_err(|_| unreadable(what))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = if read_version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("version = :read").expression_attribute_values(":read", n(read_version))
+        };
+        transact(what, put)
+    }
+
+    fn pointer_put(&self, what: &str, key: &LinkKey, to: &str) -> PortResult<TransactWriteItem> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(self.pk(key)))
+            .item("sk", s("link"))
+            .item("to", s(to))
+            .condition_expression("attribute_not_exists(pk) OR #to = :to")
+            .expression_attribute_names("#to", "to")
+            .expression_attribute_values(":to", s(to));
+        transact(what, put)
+    }
+
+    async fn write_batch(&self, what: &str, mut requests: Vec<WriteRequest>) -> PortResult<()> {
+        for attempt in 0..BATCH_TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(attempt)).await;
+            }
+            let batch = self.client.batch_write_item().request_items(&self.table, requests);
+            let answer = batch.send().await.map_err(|error| setup_error(what, &error))?;
+            requests = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+            if requests.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(PortError::Throttled { what: what.to_owned(), retry_after: None })
+    }
+}
+
+fn transact(what: &str, put: aws_sdk_dynamodb::types::builders::PutBuilder) -> PortResult<TransactWriteItem> {
+    let put = put.build().map_err(|_| unreadable(what))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+#[async_trait]
+impl Ledger for DynamoLedger {
+    async fn link(&self, key: &LinkKey) -> PortResult<Option<Link>> {
+        let what = format!("reading link {key}");
+        let Some(mut item) = self.get(&what, &self.pk(key), "link").await? else { return Ok(None) };
+        if let Some(to) = text(&item, "to").map(str::to_owned) {
+            // Links and pointers are stored together and never removed, so a pointer to nothing is damage.
+            item = self.get(&what, &to, "link").await?.ok_or_else(|| unreadable(&what))?;
+        }
+        read_link(&item).map(Some).ok_or_else(|| unreadable(&what))
+    }
+
+    async fn save(&self, link: &mut Link) -> PortResult<()> {
+        let what = format!("storing link {}", link.born_as);
+        let born_as = self.pk(&link.born_as);
+        let next = Link { version: link.version + 1, ..link.clone() };
+
+        let mut writes = vec![self.link_put(&what, &born_as, &next, link.version)?];
+        let mut seen = BTreeSet::from([born_as.clone()]);
+        for key in &link.keys {
+            if seen.insert(self.pk(key)) {
+                writes.push(self.pointer_put(&what, key, &born_as)?);
+            }
+        }
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        sent.map_err(|error| match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
+                cancelled(&what, cancellation.cancellation_reasons()).unwrap_or_else(|| setup_error(&what, &error))
+            }
+            _ => setup_error(&what, &error),
+        })?;
+        *link = next;
+        Ok(())
+    }
+
+    async fn cursor(&self, name: &str) -> PortResult<Option<String>> {
+        let what = format!("reading cursor {name}");
+        let Some(item) = self.get(&what, &self.pk(format!("cursor#{name}")), "cursor").await? else {
+            return Ok(None);
+        };
+        text(&item, "value").map(|value| Some(value.to_owned())).ok_or_else(|| unreadable(&what))
+    }
+
+    async fn set_cursor(&self, name: &str, value: &str) -> PortResult<()> {
+        let item = HashMap::from([
+            ("pk".to_owned(), s(self.pk(format!("cursor#{name}")))),
+            ("sk".to_owned(), s("cursor")),
+            ("value".to_owned(), s(value)),
+            ("updated_at".to_owned(), s(Timestamp::now().to_string())),
+        ]);
+        self.put(&format!("moving cursor {name}"), item).await
+    }
+
+    async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>> {
+        let what = format!("reading the state of file {key}");
+        let Some(item) = self.get(&what, &self.pk(format!("file#{key}")), version).await? else {
+            return Ok(None);
+        };
+        let state = text(&item, "doc").and_then(|doc| serde_json::from_str(doc).ok());
+        state.map(Some).ok_or_else(|| unreadable(&what))
+    }
+
+    async fn set_file(&self, key: &str, version: &str, state: FileState) -> PortResult<()> {
+        let what = format!("storing the state of file {key}");
+        let now = Timestamp::now();
+        let item = HashMap::from([
+            ("pk".to_owned(), s(self.pk(format!("file#{key}")))),
+            ("sk".to_owned(), s(version)),
+            ("doc".to_owned(), s(serde_json::to_string(&state).map_err(|_| unreadable(&what))?)),
+            ("updated_at".to_owned(), s(now.to_string())),
+            ("expires_at".to_owned(), n((now + FILE_RETENTION).as_second())),
+        ]);
+        self.put(&what, item).await
+    }
+
+    async fn log(&self, entries: &[Entry]) -> PortResult<()> {
+        let what = "writing the sync log";
+        let mut requests = Vec::new();
+        for entry in entries {
+            let sk = log_key(entry.at);
+            let doc = serde_json::to_string(entry).map_err(|_| unreadable(what))?;
+            for partition in log_partitions(entry) {
+                let put = PutRequest::builder()
+                    .item("pk", s(self.pk(partition)))
+                    .item("sk", s(&sk))
+                    .item("doc", s(&doc))
+                    .item("expires_at", n((entry.at + self.log_retention).as_second()))
+                    .build()
+                    .map_err(|_| unreadable(what))?;
+                requests.push(WriteRequest::builder().put_request(put).build());
+            }
+        }
+        for batch in requests.chunks(BATCH) {
+            self.write_batch(what, batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>> {
+        let what = "reading the sync log";
+        let pk = match of {
+            LogOf::Record(id) => self.pk(format!("log#record#{id}")),
+            LogOf::Day(day) => self.pk(format!("log#day#{day}")),
+        };
+        let mut entries = Vec::new();
+        let mut unread = 0_usize;
+        let mut from = None;
+        while entries.len() < limit {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", s(&pk))
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit - entries.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(|error| setup_error(what, &error))?;
+            for item in page.items() {
+                match text(item, "doc").and_then(|doc| serde_json::from_str(doc).ok()) {
+                    Some(entry) => entries.push(entry),
+                    None => unread += 1,
+                }
+            }
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                break;
+            }
+        }
+        if unread > 0 {
+            tracing::warn!(unread, "the sync log has lines that this version cannot read");
+        }
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cosell_sync::{
+        CrmRef, Share,
+        log::{Direction, Purpose, Status},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    fn link() -> Link {
+        let mut link = Link::new(LinkKey::Invitation("engi-0123456789abc".parse().unwrap()));
+        link.also(LinkKey::Opportunity("O1234567".parse().unwrap()));
+        link.also(LinkKey::Crm(CrmRef { object: "Opportunity".into(), id: "006A".into() }));
+        link.version = 4;
+        link.last_modified = Some("2026-03-09T01:50:25.120Z".into());
+        link.base.insert("amount".into(), json!("10.50"));
+        link.share = Some(Share {
+            body: json!({"Project": {"Title": "Lake", "Number": 1.10}}),
+            submit_token: "t".into(),
+            involvement: "Co-Sell".into(),
+            associated: vec![("Solutions".into(), "S-1".into())],
+            submitted: true,
+        });
+        link
+    }
+
+    #[test]
+    fn a_link_is_read_as_it_was_stored() {
+        let item = link_item("AWS#x", &link(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(read_link(&item), Some(link()));
+        assert_eq!(item["version"], n(4));
+    }
+
+    #[test]
+    fn the_attribute_says_the_version() {
+        let mut item = link_item("AWS#x", &link(), Timestamp::UNIX_EPOCH).unwrap();
+        item.insert("version".to_owned(), n(7));
+        assert_eq!(read_link(&item).map(|link| link.version), Some(7));
+        item.remove("version");
+        assert_eq!(read_link(&item), None);
+    }
+
+    #[test]
+    fn an_entry_is_found_by_day_and_by_everything_it_is_about() {
+        let at = "2026-03-09T23:59:59.5Z".parse().unwrap();
+        let mut entry = Entry::new(at, Direction::FromAws, Purpose::Event, Status::Processed, "did".into());
+        assert_eq!(log_partitions(&entry), BTreeSet::from(["log#day#2026-03-09".to_owned()]));
+        entry.ace_id = Some("O1".into());
+        entry.crm_id = Some("O1".into());
+        entry.file = Some("a/b.json".into());
+        let expected = ["log#day#2026-03-09", "log#record#O1", "log#record#a/b.json"].map(str::to_owned);
+        assert_eq!(log_partitions(&entry), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn entries_sort_by_time_whatever_their_precision() {
+        let key = |at: &str| log_key(at.parse().unwrap());
+        let times = [
+            "2026-03-09T01:00:00Z",
+            "2026-03-09T01:00:00.000000001Z",
+            "2026-03-09T01:00:00.5Z",
+            "2026-03-09T01:00:01Z",
+        ];
+        let keys = times.map(key);
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_ne!(key(times[0]), key(times[0]));
+    }
+
+    #[test]
+    fn a_cancelled_transaction_says_why() {
+        let outcome = |codes: &[&str]| {
+            let reasons: Vec<_> = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
+            cancelled("storing", &reasons).map(|error| error.code())
+        };
+        assert_eq!(outcome(&["None", "ConditionalCheckFailed"]), Some("conflict"));
+        assert_eq!(outcome(&["TransactionConflict", "None"]), Some("conflict"));
+        assert_eq!(outcome(&["None", "ThrottlingError"]), Some("throttled"));
+        assert_eq!(outcome(&["ValidationError"]), Some("rejected"));
+        assert_eq!(outcome(&["None"]), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! The ports of the work done with the AWS SDK: Partner Central, the ledger in DynamoDB, queues, files, and the settings
+//! that a function starts with.
+//!
+//! [`Aws::connect`] reads the SDK's own environment once; every client comes from there. Endpoints are the SDK's matter
+//! too (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_PARTNERCENTRAL_SELLING`): nothing here knows whether it talks to AWS.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
+use cosell_mapping::Mapping;
+use cosell_model::Catalog;
+use cosell_sync::ports::{PortError, PortResult};
+use secrecy::SecretString;
+
+mod errors;
+mod files;
+mod ledger;
+mod partner_central;
+mod queues;
+
+pub use files::{AceS3, S3Files};
+pub use ledger::DynamoLedger;
+pub use partner_central::PartnerCentralClient;
+pub use queues::{SqsDeadLetters, SqsLetters, SqsQueue};
+
+/// Partner Central lives here only, wherever the stack does.
+const PARTNER_CENTRAL_REGION: Region = Region::from_static("us-east-1");
+/// Where the mapping is in the configuration bucket.
+pub const MAPPING_KEY: &str = "mapping.toml";
+/// AWS's buckets of the file exchange live here only.
+const ACE_REGION: Region = Region::from_static("us-west-2");
+
+/// The AWS account that we run in.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// Reads region, credentials and endpoints as the SDK does.
+    pub async fn connect() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(25))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self { config }
+    }
+
+    /// Partner Central, one of its two worlds.
+    pub fn partner_central(&self, catalog: Catalog) -> PartnerCentralClient {
+        // The tasks answer when they are done, which takes some seconds.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build();
+        let config = aws_sdk_partnercentralselling::config::Builder::from(&self.config)
+            .region(PARTNER_CENTRAL_REGION)
+            .timeout_config(timeouts)
+            .build();
+        PartnerCentralClient::new(aws_sdk_partnercentralselling::Client::from_conf(config), catalog)
+    }
+
+    /// The ledger of a catalog; lines of its sync log are kept for so many days.
+    pub fn ledger(&self, table: impl Into<String>, catalog: Catalog, log_retention_days: u16) -> DynamoLedger {
+        DynamoLedger::new(aws_sdk_dynamodb::Client::new(&self.config), table.into(), catalog, log_retention_days)
+    }
+
+    /// A queue to put messages on.
+    pub fn queue(&self, url: impl Into<String>) -> SqsQueue {
+        SqsQueue::new(self.sqs(), url.into())
+    }
+
+    /// The queue that a function is fed from, and where it parks.
+    pub fn letters(&self, source_url: impl Into<String>, dead_letter_url: impl Into<String>) -> SqsLetters {
+        SqsLetters::new(self.sqs(), source_url.into(), dead_letter_url.into())
+    }
+
+    /// A dead-letter queue, and where its messages go back to.
+    pub fn dead_letters(&self, dead_letter_url: impl Into<String>, source_url: impl Into<String>) -> SqsDeadLetters {
+        SqsDeadLetters::new(self.sqs(), dead_letter_url.into(), source_url.into())
+    }
+
+    /// A bucket of ours.
+    pub fn files(&self, bucket: impl Into<String>) -> S3Files {
+        S3Files::new(self.s3(), bucket.into())
+    }
+
+    /// AWS's bucket of the file exchange, in the role that AWS gave for it if there is one.
+    pub async fn ace_bucket(&self, bucket: impl Into<String>, role_arn: Option<&str>) -> AceS3 {
+        let mut config = aws_sdk_s3::config::Builder::from(&self.config).region(ACE_REGION);
+        if let Some(role_arn) = role_arn {
+            let role = AssumeRoleProvider::builder(role_arn).session_name("cosell").region(ACE_REGION);
+            config = config.credentials_provider(role.configure(&self.config).build().await);
+        }
+        AceS3::new(aws_sdk_s3::Client::from_conf(config.build()), bucket.into())
+    }
+
+    /// The text of a secret.
+    pub async fn secret(&self, arn: &str) -> PortResult<SecretString> {
+        const WHAT: &str = "GetSecretValue of the CRM secret";
+        let client = aws_sdk_secretsmanager::Client::new(&self.config);
+        let answer = client.get_secret_value().secret_id(arn).send().await;
+        let answer = answer.map_err(|error| errors::setup_error(WHAT, &error))?;
+        answer.secret_string.map(SecretString::from).ok_or_else(|| errors::misfit(WHAT, "it holds no text"))
+    }
+
+    /// The mapping that is deployed.
+    pub async fn mapping(&self, config_bucket: &str) -> PortResult<Mapping> {
+        let text = self.config_file(config_bucket, MAPPING_KEY).await?;
+        Mapping::parse(&text).map_err(|cause| PortError::Unauthorized {
+            what: format!("reading {MAPPING_KEY}"),
+            cause: Some(Box::new(cause)),
+        })
+    }
+
+    /// A text file that the deployment put there.
+    pub async fn config_file(&self, bucket: &str, key: &str) -> PortResult<String> {
+        files::text(&self.s3(), bucket, key).await
+    }
+
+    /// What a stack calls its resources.
+    pub async fn stack_outputs(&self, stack_name: &str) -> PortResult<BTreeMap<String, String>> {
+        let what = format!("DescribeStacks {stack_name}");
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let answer = client.describe_stacks().stack_name(stack_name).send().await;
+        let answer = answer.map_err(|error| errors::port_error(what.as_str(), &error))?;
+        let stack = answer.stacks().first().ok_or_else(|| errors::misfit(what, "it does not exist"))?;
+        let outputs = stack.outputs().iter();
+        Ok(outputs
+            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+            .collect())
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&self.config)
+    }
+}

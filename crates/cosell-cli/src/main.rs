@@ -1,0 +1,61 @@
+//! The `cosell` command: looks into a deployed stack, one file a verb.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command: its output is its purpose")]
+
+mod commands;
+mod output;
+mod stack;
+
+use clap::{Parser, Subcommand};
+
+use output::Format;
+
+/// Looks into a cosell stack and changes its settings.
+///
+/// Region and credentials come from where the AWS CLI takes them (`AWS_PROFILE`, `AWS_REGION`, …).
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    /// The CloudFormation stack.
+    #[arg(long, global = true, env = "COSELL_STACK", default_value = "cosell")]
+    stack: String,
+    /// How to print: a table for people, JSON for machines.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Settings of the stack.
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// The sync log: what was done for which record.
+    Log(commands::log::Args),
+    /// Dead letters: messages that could not be worked off, with their cause.
+    #[command(subcommand)]
+    Dlq(commands::dlq::Command),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Config(command) => commands::config::run(&cli.stack, command).await,
+        Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
+        Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
+    };
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprint!(": {cause}");
+                source = cause.source();
+            }
+            eprintln!();
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+
+use cosell_aws::Aws;
+use cosell_model::Catalog;
+
+/// Why a command failed.
+pub type Error = Box<dyn std::error::Error>;
+
+/// A deployed stack, by its outputs.
+pub struct Stack {
+    /// The account.
+    pub aws: Aws,
+    name: String,
+    outputs: BTreeMap<String, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("stack {stack} has no output `{output}`: was it deployed from another version of infra/template.yaml?")]
+struct NoOutput {
+    stack: String,
+    output: String,
+}
+
+impl Stack {
+    /// Looks it up.
+    pub async fn find(name: &str) -> Result<Self, Error> {
+        let aws = Aws::connect().await;
+        let outputs = aws.stack_outputs(name).await?;
+        Ok(Self { aws, name: name.to_owned(), outputs })
+    }
+
+    /// One of its outputs.
+    pub fn output(&self, name: &str) -> Result<&str, Error> {
+        let missing = || NoOutput { stack: self.name.clone(), output: name.to_owned() };
+        Ok(self.outputs.get(name).ok_or_else(missing)?)
+    }
+
+    /// Its catalog.
+    pub fn catalog(&self) -> Result<Catalog, Error> {
+        Ok(self.output("Catalog")?.parse()?)
+    }
+
+    /// Its dead-letter queues that a function parks on: (name, queue, source).
+    pub fn dead_letter_queues(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.outputs.iter().filter_map(|(name, url)| {
+            let function = name.strip_suffix("DeadLetters")?;
+            Some((name.as_str(), url.as_str(), self.outputs.get(&format!("{function}Queue"))?.as_str()))
+        })
+    }
+}

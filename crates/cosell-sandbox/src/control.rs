@@ -1,0 +1,654 @@
+//! The control API: AWS's people, the weather, and a look behind the scenes.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State as Shared};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::partner_central::errors::{ApiError, Problem};
+use crate::partner_central::invitations::{Invitation, OPEN};
+use crate::partner_central::table::{Rows, TABLE, check};
+use crate::partner_central::{RELATED, lifecycle, operations, text};
+use crate::world::{Face, Fault, State, World};
+use crate::{files, salesforce};
+
+type Body = Map<String, Value>;
+type Answer = Result<(StatusCode, Value), Refusal>;
+
+#[derive(Clone)]
+struct Control {
+    world: Arc<World>,
+    files: Option<Client>,
+}
+
+/// A refused control request.
+struct Refusal {
+    status: StatusCode,
+    message: String,
+    problems: Vec<Problem>,
+}
+
+impl Refusal {
+    fn bad(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: message.into(), problems: Vec::new() }
+    }
+
+    fn absent(what: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, message: format!("no such {what}"), problems: Vec::new() }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: error.message, problems: error.problems }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let problems: Vec<Value> = self
+            .problems
+            .iter()
+            .map(|problem| json!({"code": problem.code.name(), "message": problem.message}))
+            .collect();
+        respond(self.status, &json!({"error": self.message, "problems": problems}))
+    }
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response {
+    (status, [("content-type", "application/json")], body.to_string()).into_response()
+}
+
+fn answered(answer: Answer) -> Response {
+    match answer {
+        Ok((status, body)) => respond(status, &body),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn ok(body: Value) -> (StatusCode, Value) {
+    (StatusCode::OK, body)
+}
+
+/// The control API's routes.
+pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
+    Router::new()
+        .route("/health", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
+        .route("/state", get(view_state))
+        .route("/calls", get(calls))
+        .route("/calls/reset", post(reset_calls))
+        .route("/events", get(events).post(put_event))
+        .route("/opportunities", post(create_opportunity))
+        .route("/opportunities/{id}", get(view_opportunity).patch(edit_opportunity))
+        .route("/opportunities/{id}/summary", patch(edit_summary))
+        .route("/opportunities/{id}/review", post(review))
+        .route("/opportunities/{id}/ring", post(ring))
+        .route("/invitations", post(create_invitation))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/latency", post(set_latency))
+        .route("/switches", get(switches).post(set_switches))
+        .route("/salesforce/{object}", get(rows))
+        .route("/files/drop", post(drop_file))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_route)
+        .with_state(Control { world, files })
+}
+
+async fn no_route(method: Method, uri: Uri) -> Response {
+    let message = format!("no such route: {method} {}", uri.path());
+    Refusal { status: StatusCode::NOT_FOUND, message, problems: Vec::new() }.into_response()
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("the body does not fit: {error}")))
+}
+
+async fn view_state(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| {
+        json!({
+            "opportunities": state.partner_central.opportunities.len(),
+            "invitations": state.partner_central.invitations.len(),
+            "tasks": state.partner_central.tasks.len(),
+            "events": state.events.len(),
+            "emitted": state.emitted,
+            "emit_failures": state.emit_failures,
+            "calls": state.calls.len(),
+            "faults": state.faults.len(),
+            "catalog": state.settings.catalog,
+            "spms_id": state.settings.spms_id,
+            "ace_bucket": state.settings.ace_bucket,
+        })
+    }))))
+}
+
+async fn calls(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| json!(state.calls)))))
+}
+
+async fn reset_calls(Shared(control): Shared<Control>) -> Response {
+    control.world.with(|state, _| state.calls.clear());
+    answered(Ok(ok(json!({}))))
+}
+
+async fn events(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| json!(state.events)))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutEvent {
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    detail: Value,
+}
+
+async fn put_event(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<PutEvent>(&body).map(|event| {
+        control.world.with(|state, now| state.emit(&event.detail_type, event.detail, now));
+        ok(json!({}))
+    }))
+}
+
+fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
+    let problems = check(rows, body)?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal { problems, ..Refusal::bad("the record does not fit") })
+}
+
+/// The members of a control request that are not part of the record's body.
+#[derive(Default)]
+struct Extras {
+    ring: Option<bool>,
+    origin: Option<String>,
+    team: Option<Vec<Value>>,
+    related: Option<Body>,
+    summary: Option<Body>,
+}
+
+fn take_extras(body: &mut Body) -> Result<Extras, Refusal> {
+    let mut extras = Extras::default();
+    let object = |key: &str, value: Value| match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(Refusal::bad(format!("{key} must be an object"))),
+    };
+    if let Some(value) = body.shift_remove("ring") {
+        extras.ring = Some(value.as_bool().ok_or_else(|| Refusal::bad("ring must be true or false"))?);
+    }
+    if let Some(value) = body.shift_remove("Origin") {
+        let known = value.as_str().filter(|origin| ["AWS Referral", "Partner Referral"].contains(origin));
+        let origin = known.ok_or_else(|| Refusal::bad("Origin must be AWS Referral or Partner Referral"))?;
+        extras.origin = Some(origin.to_owned());
+    }
+    if let Some(value) = body.shift_remove("ReviewStatus") {
+        text::set(body, "LifeCycle.ReviewStatus", value);
+    }
+    if let Some(value) = body.shift_remove("OpportunityTeam") {
+        extras.team = Some(value.as_array().cloned().ok_or_else(|| Refusal::bad("OpportunityTeam must be a list"))?);
+    }
+    if let Some(value) = body.shift_remove("RelatedEntityIdentifiers") {
+        extras.related = Some(object("RelatedEntityIdentifiers", value)?);
+    }
+    if let Some(value) = body.shift_remove("Summary") {
+        let summary = object("Summary", value)?;
+        checked(&TABLE.summary, &summary)?;
+        extras.summary = Some(summary);
+    }
+    Ok(extras)
+}
+
+fn apply_extras(state: &mut State, id: &str, extras: Extras) -> Result<(), Refusal> {
+    let opportunity = state.partner_central.opportunities.get_mut(id).ok_or_else(|| Refusal::absent("opportunity"))?;
+    if let Some(origin) = extras.origin {
+        opportunity.origin = origin;
+    }
+    if let Some(team) = extras.team {
+        opportunity.team = team;
+    }
+    for (kind, ids) in extras.related.unwrap_or_default() {
+        if !RELATED.contains(&kind.as_str()) {
+            return Err(Refusal::bad(format!("RelatedEntityIdentifiers takes only {}", RELATED.join(", "))));
+        }
+        let ids: Vec<String> = serde_json::from_value(ids)
+            .map_err(|_| Refusal::bad(format!("RelatedEntityIdentifiers.{kind} must be a list of texts")))?;
+        opportunity.related.insert(kind, ids);
+    }
+    if let Some(summary) = extras.summary {
+        text::merge(opportunity.summary.get_or_insert_default(), &summary);
+    }
+    Ok(())
+}
+
+/// What an opportunity has when nobody says otherwise.
+fn sample(now: Timestamp) -> Body {
+    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
+    let sample = json!({
+        "PrimaryNeedsFromAws": ["Co-Sell - Deal Support"],
+        "NationalSecurity": "No",
+        "Customer": {
+            "Account": {
+                "CompanyName": "Example Customer",
+                "Industry": "Software and Internet",
+                "WebsiteUrl": "https://customer.example",
+                "Address": {
+                    "CountryCode": "US",
+                    "StateOrRegion": "Washington",
+                    "City": "Seattle",
+                    "PostalCode": "98101",
+                    "StreetAddress": "1 Example Street",
+                },
+            },
+        },
+        "Project": {
+            "Title": "Example project",
+            "CustomerBusinessProblem": "The customer wants to leave its own data centre within a year.",
+            "CustomerUseCase": "Migration / Database Migration",
+            "DeliveryModels": ["SaaS or PaaS"],
+            "SalesActivities": ["Initialized discussions with customer"],
+            "OtherSolutionDescription": "Example solution",
+            "ExpectedCustomerSpend": [
+                {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
+            ],
+        },
+        "OpportunityType": "Net New Business",
+        "Marketing": {"Source": "None"},
+        "LifeCycle": {"Stage": "Prospect", "TargetCloseDate": close, "ReviewStatus": "Approved"},
+    });
+    sample.as_object().cloned().unwrap_or_default()
+}
+
+async fn create_opportunity(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let extras = take_extras(&mut given)?;
+        control.world.with(|state, now| {
+            let mut body = sample(now);
+            text::merge(&mut body, &given);
+            checked(&TABLE.opportunity, &body)?;
+            let body = text::normal_object(&body);
+            let ring = extras.ring.unwrap_or(true);
+            let origin = extras.origin.clone().unwrap_or_else(|| "AWS Referral".to_owned());
+            let opportunity = operations::new_opportunity(state, body, &origin, now);
+            let id = opportunity.id.clone();
+            if opportunity.review_status() != "Pending Submission" {
+                opportunity.share("Co-Sell", "Full");
+                if opportunity.review_status() == "Approved" {
+                    opportunity.engage();
+                }
+            }
+            if let Err(refusal) = apply_extras(state, &id, extras) {
+                state.partner_central.opportunities.remove(&id);
+                return Err(refusal);
+            }
+            if ring {
+                state.ring_opportunity("Opportunity Created", &id, now);
+            }
+            Ok((StatusCode::CREATED, json!({"Id": id})))
+        })
+    }))
+}
+
+async fn view_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
+    answered(control.world.with(|state, _| {
+        let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
+        Ok(ok(json!({
+            "Id": known.id,
+            "Origin": known.origin,
+            "hidden": known.hidden,
+            "LastModifiedDate": text::millis(known.modified),
+            "body": known.body,
+            "OpportunityTeam": known.team,
+            "RelatedEntityIdentifiers": known.related,
+            "Summary": known.summary,
+        })))
+    }))
+}
+
+async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let extras = take_extras(&mut given)?;
+        control.world.with(|state, now| {
+            let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
+            let mut body = known.body.clone();
+            text::merge(&mut body, &given);
+            checked(&TABLE.opportunity, &body)?;
+            let ring = extras.ring.unwrap_or(true);
+            apply_extras(state, &id, extras)?;
+            let stamp = state.partner_central.stamp(now);
+            if let Some(known) = state.partner_central.opportunities.get_mut(&id) {
+                known.body = text::normal_object(&body);
+                known.modified = stamp;
+            }
+            if ring {
+                state.ring_opportunity("Opportunity Updated", &id, now);
+            }
+            Ok(ok(json!({"Id": id, "LastModifiedDate": text::millis(stamp)})))
+        })
+    }))
+}
+
+async fn edit_summary(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let extras = take_extras(&mut given)?;
+        if let Some(team) = extras.team {
+            given.insert("OpportunityTeam".to_owned(), Value::Array(team));
+        }
+        control.world.with(|state, now| {
+            let known =
+                state.partner_central.opportunities.get_mut(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
+            let mut summary = known.summary.clone().unwrap_or_default();
+            text::merge(&mut summary, &given);
+            checked(&TABLE.summary, &summary)?;
+            known.summary = Some(summary);
+            if let Some(origin) = extras.origin {
+                known.origin = origin;
+            }
+            if extras.ring.unwrap_or(true) {
+                state.ring_opportunity("Opportunity Updated", &id, now);
+            }
+            Ok(ok(json!({"Id": id})))
+        })
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Review {
+    status: String,
+    comments: Option<String>,
+    reason: Option<String>,
+}
+
+async fn review(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Review>(&body).and_then(|review| {
+        control.world.with(|state, now| {
+            let stamp = state.partner_central.stamp(now);
+            let known =
+                state.partner_central.opportunities.get_mut(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
+            let mut body = known.body.clone();
+            for (path, value) in [
+                ("LifeCycle.ReviewStatus", Some(review.status)),
+                ("LifeCycle.ReviewComments", review.comments),
+                ("LifeCycle.ReviewStatusReason", review.reason),
+            ] {
+                match value {
+                    Some(value) => text::set(&mut body, path, json!(value)),
+                    None => text::remove(&mut body, path),
+                }
+            }
+            checked(&TABLE.opportunity, &body)?;
+            known.body = body;
+            known.modified = stamp;
+            if known.summary.is_none() && known.review_status() != "Pending Submission" {
+                known.share("Co-Sell", "Full");
+            }
+            state.reviewed(&id, now);
+            state.ring_opportunity("Opportunity Updated", &id, now);
+            Ok(ok(json!({"Id": id, "LastModifiedDate": text::millis(stamp)})))
+        })
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ring {
+    #[serde(rename = "detail-type", default = "updated")]
+    detail_type: String,
+}
+
+fn updated() -> String {
+    "Opportunity Updated".to_owned()
+}
+
+async fn ring(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Ring>(&body).and_then(|ring| {
+        control.world.with(|state, now| {
+            if !state.partner_central.opportunities.contains_key(&id) {
+                return Err(Refusal::absent("opportunity"));
+            }
+            state.ring_opportunity(&ring.detail_type, &id, now);
+            Ok(ok(json!({"Id": id})))
+        })
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewInvitation {
+    #[serde(default = "opportunity_invitation")]
+    payload_type: String,
+    #[serde(default)]
+    customer: Body,
+    #[serde(default)]
+    project: Body,
+    #[serde(default)]
+    interaction: Body,
+    contacts: Option<Vec<Value>>,
+    responsibilities: Option<Vec<String>>,
+    title: Option<String>,
+    message: Option<String>,
+    hidden: Option<Body>,
+    expires_in_seconds: Option<u32>,
+    ring: Option<bool>,
+}
+
+fn opportunity_invitation() -> String {
+    "OpportunityInvitation".to_owned()
+}
+
+async fn create_invitation(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<NewInvitation>(&body).and_then(|given| {
+        control.world.with(|state, now| {
+            let ring = given.ring.unwrap_or(true);
+            let invitation = invitation(given, now)?;
+            let (id, engagement) = (invitation.id.clone(), invitation.engagement.clone());
+            let expires = text::nanos(invitation.expires);
+            if ring {
+                state.receive_invitation(invitation, now);
+            } else {
+                state.partner_central.invitations.insert(id.clone(), invitation);
+            }
+            Ok((StatusCode::CREATED, json!({"Id": id, "EngagementId": engagement, "ExpirationDate": expires})))
+        })
+    }))
+}
+
+fn invitation(given: NewInvitation, now: Timestamp) -> Result<Invitation, Refusal> {
+    let rows = TABLE
+        .invitation
+        .get(&given.payload_type)
+        .ok_or_else(|| Refusal::bad("payload_type must be OpportunityInvitation or LeadInvitation"))?;
+    let mut payload = Map::new();
+    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
+    let mut hidden = Map::new();
+    let standard = if given.payload_type == "LeadInvitation" {
+        json!({
+            "Customer": {"CompanyName": "Example Customer", "CountryCode": "US"},
+            "Interaction": {"ContactBusinessTitle": "Head of IT"},
+        })
+    } else {
+        let address = text::str_at(&given.customer, "CountryCode").filter(|country| *country != "US").map_or_else(
+            || json!({"StateOrRegion": "Washington", "City": "Seattle", "PostalCode": "98101"}),
+            |_| json!({"City": "Example City", "PostalCode": "10115"}),
+        );
+        text::set(&mut hidden, "Customer.Account.Address", address);
+        if given.hidden.is_none() {
+            let contacts = json!([{
+                "FirstName": "Casey",
+                "LastName": "Customer",
+                "Email": "casey@customer.example",
+                "Phone": "+12065550100",
+                "BusinessTitle": "Head of IT",
+            }]);
+            text::set(&mut hidden, "Customer.Contacts", contacts);
+        }
+        json!({
+            "SenderContacts": [
+                {"Email": "sam.seller@aws.example", "FirstName": "Sam", "LastName": "Seller"},
+            ],
+            "ReceiverResponsibilities": ["Software Partner"],
+            "Customer": {
+                "CompanyName": "Example Customer",
+                "WebsiteUrl": "https://customer.example",
+                "Industry": "Software and Internet",
+                "CountryCode": "US",
+            },
+            "Project": {
+                "Title": "Example referral",
+                "BusinessProblem": "The customer wants to leave its own data centre within a year.",
+                "TargetCompletionDate": close,
+                "ExpectedCustomerSpend": [
+                    {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
+                ],
+            },
+        })
+    };
+    let mut parts = Map::new();
+    for (key, part) in [("Customer", given.customer), ("Project", given.project), ("Interaction", given.interaction)] {
+        if !part.is_empty() {
+            parts.insert(key.to_owned(), Value::Object(part));
+        }
+    }
+    if let Some(contacts) = given.contacts {
+        parts.insert("SenderContacts".to_owned(), Value::Array(contacts));
+    }
+    if let Some(responsibilities) = given.responsibilities {
+        parts.insert("ReceiverResponsibilities".to_owned(), json!(responsibilities));
+    }
+    text::merge(&mut payload, standard.as_object().unwrap_or(&Map::new()));
+    text::merge(&mut payload, &parts);
+    checked(rows, &payload)?;
+    text::merge(&mut hidden, &given.hidden.unwrap_or_default());
+    checked_hidden(&hidden)?;
+    let mut invitation = Invitation::new(&given.payload_type, payload, now);
+    invitation.hidden = hidden;
+    invitation.message = given.message;
+    if let Some(title) = given.title {
+        invitation.title = title.chars().take(40).collect();
+    }
+    let open = given.expires_in_seconds.map_or(OPEN, |seconds| SignedDuration::from_secs(i64::from(seconds)));
+    invitation.expires = now + open;
+    Ok(invitation)
+}
+
+/// Hidden members are part of an opportunity: what the payload shows already may be missing.
+fn checked_hidden(hidden: &Body) -> Result<(), Refusal> {
+    let mut whole = hidden.clone();
+    if text::at(&whole, "Customer.Account").is_some() && text::at(&whole, "Customer.Account.CompanyName").is_none() {
+        text::set(&mut whole, "Customer.Account.CompanyName", json!("shown already"));
+    }
+    if whole.keys().any(|key| !lifecycle::BODY.contains(&key.as_str())) {
+        return Err(Refusal::bad(format!("hidden takes only {}", lifecycle::BODY.join(", "))));
+    }
+    checked(&TABLE.opportunity, &whole)
+}
+
+async fn faults(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| json!(state.faults)))))
+}
+
+async fn add_fault(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Fault>(&body).and_then(|fault| {
+        if !(400..=599).contains(&fault.status) {
+            return Err(Refusal::bad("status must be an HTTP error: 400 to 599"));
+        }
+        control.world.with(|state, now| state.add_fault(fault, now));
+        Ok(ok(json!({})))
+    }))
+}
+
+async fn clear_faults(Shared(control): Shared<Control>) -> Response {
+    control.world.with(|state, _| state.faults.clear());
+    answered(Ok(ok(json!({}))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Latency {
+    face: Face,
+    millis: u64,
+}
+
+async fn set_latency(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Latency>(&body).map(|latency| {
+        control.world.with(|state, _| state.latency.insert(latency.face, latency.millis));
+        ok(json!({}))
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetSwitches {
+    escape_text: Option<bool>,
+    enforce_quotas: Option<bool>,
+}
+
+async fn switches(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| json!(state.switches)))))
+}
+
+async fn set_switches(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<SetSwitches>(&body).and_then(|given| {
+        control.world.with(|state, _| {
+            let switches = &mut state.switches;
+            switches.escape_text = given.escape_text.unwrap_or(switches.escape_text);
+            switches.enforce_quotas = given.enforce_quotas.unwrap_or(switches.enforce_quotas);
+            Ok(ok(json!(switches)))
+        })
+    }))
+}
+
+async fn rows(Shared(control): Shared<Control>, Path(object): Path<String>) -> Response {
+    answered(control.world.with(|state, _| {
+        let rows = salesforce::all(&state.salesforce, &object).ok_or_else(|| Refusal::absent("object"))?;
+        Ok(ok(json!(rows)))
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DropFile {
+    folder: String,
+    name: String,
+    body: Option<Value>,
+    text: Option<String>,
+}
+
+async fn drop_file(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(put_file(&control, &body).await)
+}
+
+async fn put_file(control: &Control, body: &[u8]) -> Answer {
+    let file: DropFile = read(body)?;
+    let plain = |part: &str| !part.is_empty() && !part.contains('/');
+    if !plain(&file.folder) || !plain(&file.name) {
+        return Err(Refusal::bad("folder and name must be plain names"));
+    }
+    let content = match (file.body, file.text) {
+        (Some(body), None) => body.to_string().into_bytes(),
+        (None, Some(text)) => text.into_bytes(),
+        _ => return Err(Refusal::bad("give either body or text")),
+    };
+    let bucket = control.world.with(|state, _| state.settings.ace_bucket.clone());
+    let (Some(client), Some(bucket)) = (&control.files, bucket) else {
+        return Err(Refusal {
+            status: StatusCode::CONFLICT,
+            ..Refusal::bad("there is no bucket: run without --no-bus")
+        });
+    };
+    let key = format!("{}/{}", file.folder, file.name);
+    files::drop_file(client, &bucket, &key, content)
+        .await
+        .map_err(|message| Refusal { status: StatusCode::BAD_GATEWAY, ..Refusal::bad(message) })?;
+    Ok((StatusCode::CREATED, json!({"bucket": bucket, "key": key})))
+}

@@ -1,0 +1,381 @@
+//! Engagement invitations: referrals and leads from AWS, and our submissions to AWS.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::errors::{ApiError, Code, Problem};
+use super::operations::{defaults, new_opportunity};
+use super::store::Task;
+use super::table::TABLE;
+use super::{paging, text, views};
+use crate::world::State;
+
+type Request = Map<String, Value>;
+type Outcome = Result<Value, ApiError>;
+
+/// How long an invitation stays open.
+pub const OPEN: SignedDuration = SignedDuration::from_hours(15 * 24);
+
+/// An invitation and what its acceptance reveals.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// `engi-…`
+    pub id: String,
+    /// `eng-…`
+    pub engagement: String,
+    /// Title of the engagement.
+    pub title: String,
+    /// The sender's words.
+    pub message: Option<String>,
+    /// `OpportunityInvitation` or `LeadInvitation`.
+    pub payload_type: String,
+    /// What it shows before acceptance.
+    pub payload: Map<String, Value>,
+    /// Members of the opportunity that only acceptance reveals.
+    pub hidden: Map<String, Value>,
+    /// `PENDING`, `ACCEPTED`, `REJECTED` or `EXPIRED`.
+    pub status: &'static str,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// We sent it to AWS.
+    pub ours: bool,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    /// The opportunity submitted with it, or waiting behind it.
+    pub opportunity: Option<String>,
+}
+
+impl Invitation {
+    /// An open invitation.
+    pub fn new(payload_type: &str, payload: Map<String, Value>, now: Timestamp) -> Self {
+        let name = text::str_at(&payload, "Project.Title").or_else(|| text::str_at(&payload, "Customer.CompanyName"));
+        Self {
+            id: format!("engi-{}", text::random_id(13)),
+            engagement: format!("eng-{}", text::random_id(14)),
+            title: name.unwrap_or("Engagement").chars().take(40).collect(),
+            message: None,
+            payload_type: payload_type.to_owned(),
+            payload,
+            hidden: Map::new(),
+            status: "PENDING",
+            sent: now,
+            expires: now + OPEN,
+            ours: false,
+            reason: None,
+            opportunity: None,
+        }
+    }
+
+    /// The sender's account; AWS appears as `aws`.
+    pub fn sender<'a>(&self, account: &'a str) -> &'a str {
+        if self.ours { account } else { "aws" }
+    }
+
+    /// The receiver's account.
+    pub fn receiver<'a>(&self, account: &'a str) -> &'a str {
+        if self.ours { "aws" } else { account }
+    }
+
+    /// Our part in it.
+    pub fn participant(&self) -> &'static str {
+        if self.ours { "SENDER" } else { "RECEIVER" }
+    }
+
+    /// The sender's name.
+    pub fn sender_company(&self) -> &'static str {
+        if self.ours { "Example Partner" } else { "AWS" }
+    }
+
+    fn listed(&self, state: &State) -> Value {
+        let account = &state.settings.account;
+        json!({
+            "Arn": state.arn("engagement-invitation", &self.id),
+            "PayloadType": self.payload_type,
+            "Id": self.id,
+            "EngagementId": self.engagement,
+            "EngagementTitle": self.title,
+            "Status": self.status,
+            "InvitationDate": text::nanos(self.sent),
+            "ExpirationDate": text::nanos(self.expires),
+            "SenderAwsAccountId": self.sender(account),
+            "SenderCompanyName": self.sender_company(),
+            "Receiver": {"Account": {"AwsAccountId": self.receiver(account), "Alias": null}},
+            "Catalog": state.settings.catalog,
+            "ParticipantType": self.participant(),
+        })
+    }
+
+    fn full(&self, state: &State) -> Value {
+        let mut answer = self.listed(state);
+        let rows = &TABLE.invitation[&self.payload_type];
+        let shown: Map<String, Value> = rows
+            .iter()
+            .filter(|(path, _)| !path.contains('.'))
+            .map(|(path, rule)| {
+                let value = views::complete(rows, path, rule, self.payload.get(path), state.switches.escape_text);
+                (path.clone(), value)
+            })
+            .collect();
+        // After a rejection the receiver may see nothing of it any more.
+        let gone = self.status == "REJECTED" && !self.ours;
+        answer["Payload"] = if gone { Value::Null } else { json!({&self.payload_type: shown}) };
+        answer["InvitationMessage"] = json!(self.message);
+        answer["EngagementDescription"] = json!(
+            text::str_at(&self.payload, "Project.BusinessProblem")
+                .map(|problem| problem.chars().take(255).collect::<String>())
+                .filter(|_| !gone)
+        );
+        answer["ExistingMembers"] = json!([{"CompanyName": self.sender_company(), "WebsiteUrl": "null"}]);
+        answer["RejectionReason"] = json!(self.reason);
+        answer["EnrichmentContext"] = Value::Null;
+        if let Value::Object(answer) = &mut answer {
+            answer.shift_remove("ParticipantType");
+        }
+        answer
+    }
+}
+
+/// `GetEngagementInvitation`
+pub fn get(state: &State, request: &Request) -> Outcome {
+    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
+    Ok(state.partner_central.invitation(identifier)?.full(state))
+}
+
+/// `ListEngagementInvitations`
+pub fn list(state: &State, request: &Request) -> Outcome {
+    let any = |path: &str, value: &str| {
+        let mut wanted = text::items_at(request, path).iter().filter_map(Value::as_str).peekable();
+        wanted.peek().is_none() || wanted.any(|wanted| wanted.rsplit('/').next() == Some(value))
+    };
+    let mut found: Vec<&Invitation> = state
+        .partner_central
+        .invitations
+        .values()
+        .filter(|invitation| {
+            text::str_at(request, "ParticipantType") == Some(invitation.participant())
+                && any("PayloadType", &invitation.payload_type)
+                && any("Status", invitation.status)
+                && any("EngagementIdentifier", &invitation.engagement)
+                && any("SenderAwsAccountId", invitation.sender(&state.settings.account))
+        })
+        .collect();
+    found.sort_by_key(|invitation| (invitation.sent, &invitation.id));
+    if text::str_at(request, "Sort.SortOrder") != Some("ASCENDING") {
+        found.reverse();
+    }
+    paging::page(request, 20, "EngagementInvitationSummaries", &found, |invitation| invitation.listed(state))
+}
+
+/// `AcceptEngagementInvitation`: joins the engagement, makes no opportunity.
+pub fn accept(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
+    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
+    let invitation = state.decide(identifier, "ACCEPTED", None)?;
+    let account = state.settings.account.clone();
+    state.ring_invitation("Accepted", &invitation, now);
+    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
+    Ok(json!({}))
+}
+
+/// `RejectEngagementInvitation`
+pub fn reject(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
+    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
+    let reason = text::str_at(request, "RejectionReason").map(str::to_owned);
+    let invitation = state.partner_central.invitation(identifier)?;
+    if invitation.payload_type == "OpportunityInvitation" {
+        let problem = match reason.as_deref() {
+            None => Some(Problem::new(Code::RequiredFieldMissing, "rejectionReason", "is required")),
+            Some(reason) if !TABLE.listed("rejection_reason", reason) => {
+                Some(Problem::new(Code::InvalidEnumValue, "rejectionReason", "is not one of the accepted reasons"))
+            }
+            Some(_) => None,
+        };
+        if let Some(problem) = problem {
+            return Err(ApiError::business(vec![problem]));
+        }
+    }
+    let invitation = state.decide(identifier, "REJECTED", reason)?;
+    state.ring_invitation("Rejected", &invitation, now);
+    Ok(json!({}))
+}
+
+/// `StartEngagementByAcceptingInvitationTask`
+pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
+    const OPERATION: &str = "StartEngagementByAcceptingInvitationTask";
+    if let Some(first) = state.partner_central.recall(OPERATION, request)? {
+        return Ok(first);
+    }
+    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
+    if state.partner_central.invitation(identifier)?.payload_type != "OpportunityInvitation" {
+        let message = "names a lead: accept it with AcceptEngagementInvitation";
+        return Err(ApiError::business(vec![Problem::new(Code::ActionNotPermitted, "identifier", message)]));
+    }
+    let invitation = state.decide(identifier, "ACCEPTED", None)?;
+    let id = match &invitation.opportunity {
+        Some(waiting) => waiting.clone(),
+        None => new_opportunity(state, revealed(&invitation), "AWS Referral", now).id.clone(),
+    };
+    let stamp = state.partner_central.stamp(now);
+    if let Some(opportunity) = state.partner_central.opportunities.get_mut(&id) {
+        opportunity.hidden = false;
+        opportunity.modified = stamp;
+        opportunity.engagement = Some(invitation.engagement.clone());
+        text::set(&mut opportunity.body, "LifeCycle.ReviewStatus", json!("Approved"));
+        opportunity.share("Co-Sell", "Full");
+        opportunity.engage();
+    }
+    let task = Task {
+        id: format!("task-{}", text::random_id(13)),
+        operation: OPERATION,
+        started: now,
+        opportunity: id.clone(),
+        engagement: invitation.engagement.clone(),
+        invitation: invitation.id.clone(),
+        job: format!("job-{}", text::random_id(13)),
+    };
+    let answer = views::task(state, &task);
+    state.partner_central.tasks.push(task);
+    state.partner_central.remember(OPERATION, request, &answer);
+    let account = state.settings.account.clone();
+    state.ring_invitation("Accepted", &invitation, now);
+    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
+    state.ring_opportunity("Opportunity Created", &id, now);
+    state.ring_opportunity("Opportunity Updated", &id, now);
+    state.ring_snapshot(&invitation.engagement, &id, now);
+    Ok(answer)
+}
+
+/// The opportunity that acceptance makes of an invitation.
+fn revealed(invitation: &Invitation) -> Map<String, Value> {
+    let payload = &invitation.payload;
+    let mut body = Map::new();
+    for (from, to) in [
+        ("Customer.CompanyName", "Customer.Account.CompanyName"),
+        ("Customer.WebsiteUrl", "Customer.Account.WebsiteUrl"),
+        ("Customer.Industry", "Customer.Account.Industry"),
+        ("Customer.CountryCode", "Customer.Account.Address.CountryCode"),
+        ("Project.Title", "Project.Title"),
+        ("Project.BusinessProblem", "Project.CustomerBusinessProblem"),
+        ("Project.ExpectedCustomerSpend", "Project.ExpectedCustomerSpend"),
+        ("Project.TargetCompletionDate", "LifeCycle.TargetCloseDate"),
+    ] {
+        if let Some(value) = text::at(payload, from) {
+            text::set(&mut body, to, value.clone());
+        }
+    }
+    text::merge(&mut body, &invitation.hidden);
+    let mut body = text::normal_object(&body);
+    defaults(&mut body);
+    body
+}
+
+impl State {
+    /// Settles an open invitation that AWS sent.
+    fn decide(
+        &mut self,
+        identifier: &str,
+        status: &'static str,
+        reason: Option<String>,
+    ) -> Result<Invitation, ApiError> {
+        let id = self.partner_central.invitation(identifier)?.id.clone();
+        let invitation =
+            self.partner_central.invitations.get_mut(&id).ok_or_else(|| ApiError::not_found("Invitation"))?;
+        if invitation.ours {
+            return Err(ApiError::new(400, "AccessDeniedException", "Only the receiver decides on an invitation"));
+        }
+        if invitation.status != "PENDING" {
+            return Err(ApiError::conflict(format!("The invitation is {} already", invitation.status)));
+        }
+        invitation.status = status;
+        invitation.reason = reason;
+        Ok(invitation.clone())
+    }
+
+    /// Ends the invitations whose time is over.
+    pub fn expire_invitations(&mut self, now: Timestamp) {
+        let mut ended = Vec::new();
+        for invitation in self.partner_central.invitations.values_mut() {
+            if invitation.status == "PENDING" && !invitation.ours && invitation.expires <= now {
+                invitation.status = "EXPIRED";
+                ended.push(invitation.clone());
+            }
+        }
+        for invitation in ended {
+            self.ring_invitation("Expired", &invitation, now);
+        }
+    }
+
+    /// Sends the partner an invitation from AWS.
+    pub fn receive_invitation(&mut self, invitation: Invitation, now: Timestamp) {
+        self.ring_invitation("Created", &invitation, now);
+        self.partner_central.invitations.insert(invitation.id.clone(), invitation);
+    }
+
+    /// Catalog Sandbox: an opportunity created with origin AWS Referral arrives as an invitation.
+    pub fn invite_to(&mut self, id: &str, now: Timestamp) {
+        let Some(opportunity) = self.partner_central.opportunities.get(id) else { return };
+        let payload = shown(&opportunity.body);
+        let mut invitation = Invitation::new("OpportunityInvitation", payload, now);
+        invitation.opportunity = Some(id.to_owned());
+        self.receive_invitation(invitation, now);
+    }
+
+    /// The partner's submission invites AWS.
+    pub fn invite_aws(&mut self, id: &str, now: Timestamp) -> Result<Invitation, ApiError> {
+        let payload = shown(&self.partner_central.visible(id)?.body);
+        let mut invitation = Invitation::new("OpportunityInvitation", payload, now);
+        invitation.ours = true;
+        invitation.opportunity = Some(id.to_owned());
+        let opportunity = self.partner_central.visible_mut(id)?;
+        opportunity.engagement = Some(invitation.engagement.clone());
+        self.partner_central.invitations.insert(invitation.id.clone(), invitation.clone());
+        Ok(invitation)
+    }
+
+    /// AWS's decision on a submission also settles the invitation that went with it.
+    pub fn reviewed(&mut self, id: &str, now: Timestamp) {
+        let Some(opportunity) = self.partner_central.opportunities.get_mut(id) else { return };
+        let what = match opportunity.review_status() {
+            "Approved" => {
+                opportunity.engage();
+                "Accepted"
+            }
+            "Rejected" => "Rejected",
+            _ => return,
+        };
+        let Some(invitation) = self.partner_central.invitations.values_mut().find(|invitation| {
+            invitation.ours && invitation.status == "PENDING" && invitation.opportunity.as_deref() == Some(id)
+        }) else {
+            return;
+        };
+        invitation.status = if what == "Accepted" { "ACCEPTED" } else { "REJECTED" };
+        let invitation = invitation.clone();
+        self.ring_invitation(what, &invitation, now);
+        if what == "Accepted" {
+            self.ring_member_added(&invitation.engagement, "aws", "AWS", now);
+        }
+        self.ring_snapshot(&invitation.engagement, id, now);
+    }
+}
+
+/// What an invitation may show of an opportunity.
+fn shown(body: &Map<String, Value>) -> Map<String, Value> {
+    let mut payload = Map::new();
+    for (from, to) in [
+        ("Customer.Account.CompanyName", "Customer.CompanyName"),
+        ("Customer.Account.WebsiteUrl", "Customer.WebsiteUrl"),
+        ("Customer.Account.Industry", "Customer.Industry"),
+        ("Customer.Account.Address.CountryCode", "Customer.CountryCode"),
+        ("Project.Title", "Project.Title"),
+        ("Project.CustomerBusinessProblem", "Project.BusinessProblem"),
+        ("Project.ExpectedCustomerSpend", "Project.ExpectedCustomerSpend"),
+        ("LifeCycle.TargetCloseDate", "Project.TargetCompletionDate"),
+    ] {
+        if let Some(value) = text::at(body, from) {
+            text::set(&mut payload, to, value.clone());
+        }
+    }
+    text::set(&mut payload, "ReceiverResponsibilities", json!(["Software Partner"]));
+    payload
+}

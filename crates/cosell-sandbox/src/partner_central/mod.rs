@@ -1,0 +1,159 @@
+//! The Partner Central Selling API, AWS JSON 1.0.
+
+pub mod errors;
+pub mod events;
+pub mod invitations;
+pub mod lifecycle;
+pub mod operations;
+mod paging;
+mod spend;
+mod store;
+pub mod table;
+pub mod text;
+mod validation;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::world::{Face, Fault, State, World};
+use errors::ApiError;
+pub use store::Store;
+pub use views::RELATED;
+
+const TARGET: &str = "AWSPartnerCentralSelling.";
+
+/// The face's one route.
+pub fn router(world: Arc<World>) -> Router {
+    Router::new().route("/", post(handle)).layer(DefaultBodyLimit::max(10 << 20)).with_state(world)
+}
+
+/// A JSON answer with the headers AWS sends.
+pub fn answer(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+async fn handle(Shared(world): Shared<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.strip_prefix(TARGET).unwrap_or_default();
+    let (wait, fault) = world.arrival(Face::PartnerCentral, operation);
+    tokio::time::sleep(wait).await;
+
+    let mut target_id = None;
+    let outcome = match &fault {
+        Some(fault) if !fault.after => Err(acted_out(fault)),
+        _ => {
+            let outcome = accept(&headers, &body).and_then(|request| {
+                let outcome = world.with(|state, now| call(state, operation, &request, now));
+                target_id = target_of(&request, outcome.as_ref().ok());
+                outcome
+            });
+            match &fault {
+                Some(fault) => Err(acted_out(fault)),
+                None => outcome,
+            }
+        }
+    };
+    let (status, error, response) = match outcome {
+        Ok(body) => (200, None, answer(StatusCode::OK, &body)),
+        Err(error) => (error.status, Some(error.kind.clone()), error.into_response()),
+    };
+    world.record(Face::PartnerCentral, operation, status, target_id, error);
+    response
+}
+
+fn accept(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return Err(ApiError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"));
+    }
+    serde_json::from_slice(body)
+        .map_err(|_| ApiError::new(400, "SerializationException", "the body is not a JSON object"))
+}
+
+fn acted_out(fault: &Fault) -> ApiError {
+    let kind = fault.code.clone().unwrap_or_else(|| {
+        let usual = match fault.status {
+            400 => "ValidationException",
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            429 => "ThrottlingException",
+            500 => "InternalServerException",
+            _ => "ServiceUnavailableException",
+        };
+        usual.to_owned()
+    });
+    ApiError::new(fault.status, kind, "a fault that the sandbox was told to act out")
+}
+
+fn target_of(request: &Map<String, Value>, answer: Option<&Value>) -> Option<String> {
+    ["Identifier", "OpportunityIdentifier", "RelatedOpportunityIdentifier"]
+        .iter()
+        .find_map(|key| request.get(*key)?.as_str())
+        .or_else(|| answer?.get("Id")?.as_str())
+        .map(str::to_owned)
+}
+
+/// Runs one operation on the state.
+pub fn call(
+    state: &mut State,
+    operation: &str,
+    request: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Value, ApiError> {
+    let Some(rows) = table::TABLE.requests.get(operation) else {
+        return Err(ApiError::new(400, "UnknownOperationException", "not implemented by the sandbox"));
+    };
+    if state.switches.enforce_quotas {
+        state.partner_central.spend_quota(operation, now)?;
+    }
+    let problems = table::check(rows, request)?;
+    if !problems.is_empty() {
+        return Err(ApiError::request(problems));
+    }
+    if request.get("Catalog") != Some(&json!(state.settings.catalog)) {
+        return Err(ApiError::not_found("Catalog"));
+    }
+    match operation {
+        "GetOpportunity" => operations::get_opportunity(state, request),
+        "GetAwsOpportunitySummary" => operations::get_summary(state, request),
+        "ListOpportunities" => operations::list_opportunities(state, request),
+        "CreateOpportunity" => operations::create(state, request, now),
+        "UpdateOpportunity" => operations::update(state, request, now),
+        "AssociateOpportunity" => operations::associate(state, request, now),
+        "DisassociateOpportunity" => operations::disassociate(state, request, now),
+        "AssignOpportunity" => operations::assign(state, request, now),
+        "SubmitOpportunity" => operations::submit(state, request, now),
+        "StartEngagementFromOpportunityTask" => operations::start_engagement(state, request, now),
+        "ListEngagementFromOpportunityTasks" => {
+            operations::list_tasks(state, "StartEngagementFromOpportunityTask", request)
+        }
+        "ListEngagementByAcceptingInvitationTasks" => {
+            operations::list_tasks(state, "StartEngagementByAcceptingInvitationTask", request)
+        }
+        "ListSolutions" => operations::list_solutions(state, request),
+        "GetEngagementInvitation" => invitations::get(state, request),
+        "ListEngagementInvitations" => invitations::list(state, request),
+        "StartEngagementByAcceptingInvitationTask" => invitations::start_accepting(state, request, now),
+        "AcceptEngagementInvitation" => invitations::accept(state, request, now),
+        "RejectEngagementInvitation" => invitations::reject(state, request, now),
+        _ => Err(ApiError::new(400, "UnknownOperationException", "not implemented by the sandbox")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

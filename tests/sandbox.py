@@ -1,0 +1,107 @@
+"""The people around the stack: AWS's, through the sandbox's control port, and a sales rep, through Salesforce's REST."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import requests
+
+API = "/services/data/v66.0"
+REP = {"grant_type": "client_credentials", "client_id": "rep", "client_secret": "rep-secret"}
+
+T = TypeVar("T")
+
+
+class NeverHappened(AssertionError):
+    """What was waited for did not come."""
+
+
+def eventually(what: str, look: Callable[[], T | None], patience: float = 20.0) -> T:
+    """Looks until there is something to see. Waits for a state, never for a signal."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        seen = look()
+        if seen:
+            return seen
+        time.sleep(0.1)
+    raise NeverHappened(f"{what}: not within {patience:.0f} s")
+
+
+class Aws:
+    """AWS's side: Partner Central's people, its files, and the weather."""
+
+    def __init__(self, control: str) -> None:
+        self.control = control
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(method, self.control + path, json=body, timeout=10)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def creates(self, **opportunity: Any) -> str:
+        return self._call("POST", "/opportunities", opportunity)["Id"]
+
+    def edits(self, opportunity: str, **changes: Any) -> None:
+        self._call("PATCH", f"/opportunities/{opportunity}", changes)
+
+    def reviews(self, opportunity: str, status: str, comments: str | None = None) -> None:
+        self._call("POST", f"/opportunities/{opportunity}/review", {"status": status, "comments": comments})
+
+    def rings(self, opportunity: str) -> None:
+        self._call("POST", f"/opportunities/{opportunity}/ring")
+
+    def invites(self, **invitation: Any) -> dict[str, Any]:
+        return self._call("POST", "/invitations", invitation)
+
+    def sends(self, detail_type: str, detail: Any) -> None:
+        self._call("POST", "/events", {"detail-type": detail_type, "detail": detail})
+
+    def drops(self, folder: str, name: str, **content: Any) -> None:
+        self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})
+
+    def breaks(self, face: str, **fault: Any) -> None:
+        self._call("POST", "/faults", {"face": face, **fault})
+
+    def mends(self) -> None:
+        self._call("DELETE", "/faults")
+
+    def opportunity(self, opportunity: str) -> dict[str, Any]:
+        return self._call("GET", f"/opportunities/{opportunity}")
+
+    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+        calls = self._call("GET", "/calls")
+        return [call for call in calls if operation in (None, call["operation"])]
+
+    def crm_rows(self, sobject: str) -> list[dict[str, Any]]:
+        """Every row of the sandbox's org, seen from behind."""
+        return self._call("GET", f"/salesforce/{sobject}")
+
+    def crm_row(self, sobject: str, **fields: Any) -> dict[str, Any] | None:
+        rows = [row for row in self.crm_rows(sobject) if all(row.get(name) == value for name, value in fields.items())]
+        assert len(rows) < 2, f"{len(rows)} rows of {sobject} with {fields}"
+        return rows[0] if rows else None
+
+
+class Rep:
+    """A sales rep: works in the CRM and nowhere else."""
+
+    def __init__(self, salesforce: str) -> None:
+        answer = requests.post(f"{salesforce}/services/oauth2/token", data=REP, timeout=10)
+        answer.raise_for_status()
+        self.base = f"{salesforce}{API}/sobjects"
+        self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def _call(self, method: str, path: str, body: Any) -> requests.Response:
+        answer = requests.request(method, self.base + path, json=body, headers=self.headers, timeout=10)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer
+
+    def creates(self, sobject: str, **fields: Any) -> str:
+        return self._call("POST", f"/{sobject}", fields).json()["id"]
+
+    def edits(self, sobject: str, record: str, **fields: Any) -> None:
+        self._call("PATCH", f"/{sobject}/{record}", fields)

@@ -1,0 +1,1019 @@
+"""The sandbox against clients that nobody here wrote: boto3 speaks to its Partner Central, simple-salesforce to its org.
+
+The binary runs by itself on free ports, without an emulator.
+"""
+
+import copy
+import datetime
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.parse
+import uuid
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import pytest
+import requests
+import simple_salesforce
+from simple_salesforce import exceptions as sf_errors
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = ROOT / "target" / "debug" / "cosell-sandbox"
+VERSION = "66.0"
+OUR_ID = "ACE_Opportunity_Id__c"
+
+
+class Sandbox:
+    def __init__(self, ports):
+        self.partner_central = f"http://127.0.0.1:{ports['partner_central']}"
+        self.salesforce = f"http://127.0.0.1:{ports['salesforce']}"
+        self.base = f"http://127.0.0.1:{ports['control']}"
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def control(self, method, path, body=None, expect=(200, 201)):
+        answer = self.http.request(method, self.base + path, json=body, timeout=10)
+        assert answer.status_code in expect, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def events(self, detail_type=None):
+        events = self.control("GET", "/events")
+        return [event for event in events if detail_type in (None, event["detail-type"])]
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    ports_file = tmp_path_factory.mktemp("sandbox") / "ports.json"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    process = subprocess.Popen([BINARY, "--no-bus", "--ports-file", ports_file], env=environment)
+    try:
+        deadline = time.monotonic() + 20
+        while not ports_file.exists():
+            assert process.poll() is None, "the sandbox ended at its start"
+            assert time.monotonic() < deadline, "the sandbox does not listen"
+            time.sleep(0.05)
+        ports = json.loads(ports_file.read_text())
+        assert ports["pid"] == process.pid
+        yield Sandbox(ports)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(autouse=True)
+def clean_weather(sandbox):
+    yield
+    sandbox.control("DELETE", "/faults")
+    sandbox.control("POST", "/switches", {"escape_text": False, "enforce_quotas": False})
+    for face in ("partner_central", "salesforce"):
+        sandbox.control("POST", "/latency", {"face": face, "millis": 0})
+
+
+# Partner Central
+
+
+@pytest.fixture(scope="session")
+def aws(sandbox):
+    return boto3.client(
+        "partnercentral-selling",
+        endpoint_url=sandbox.partner_central,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
+
+
+def in_days(days):
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)).date().isoformat()
+
+
+def creation(**changes):
+    body = {
+        "Catalog": "Sandbox",
+        "ClientToken": str(uuid.uuid4()),
+        "Origin": "Partner Referral",
+        "PartnerOpportunityIdentifier": "006-from-the-crm",
+        "PrimaryNeedsFromAws": ["Co-Sell - Deal Support"],
+        "NationalSecurity": "No",
+        "OpportunityType": "Net New Business",
+        "Customer": {
+            "Account": {
+                "CompanyName": "Example Customer",
+                "Industry": "Retail",
+                "WebsiteUrl": "https://customer.example",
+                "Address": {
+                    "CountryCode": "US",
+                    "StateOrRegion": "Texas",
+                    "City": "Austin",
+                    "PostalCode": "73301",
+                },
+            },
+            "Contacts": [{"FirstName": "Casey", "LastName": "Customer", "Email": "casey@customer.example"}],
+        },
+        "Project": {
+            "Title": "Leave the data centre",
+            "CustomerBusinessProblem": "The lease of the data centre ends next year.",
+            "CustomerUseCase": "Migration / Database Migration",
+            "DeliveryModels": ["SaaS or PaaS"],
+            "SalesActivities": ["Initialized discussions with customer"],
+            "ExpectedCustomerSpend": [
+                {"Amount": "2500.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}
+            ],
+        },
+        "LifeCycle": {"TargetCloseDate": in_days(90)},
+    }
+    body.update(changes)
+    return body
+
+
+def drop_empty(value):
+    if isinstance(value, dict):
+        slim = {key: drop_empty(item) for key, item in value.items()}
+        return {key: item for key, item in slim.items() if item not in (None, {}, [])}
+    if isinstance(value, list):
+        return [drop_empty(item) for item in value]
+    return value
+
+
+BODY = (
+    "PrimaryNeedsFromAws",
+    "NationalSecurity",
+    "PartnerOpportunityIdentifier",
+    "Customer",
+    "Project",
+    "OpportunityType",
+    "Marketing",
+    "SoftwareRevenue",
+    "LifeCycle",
+)
+
+
+def echo(aws, identifier):
+    """The present record as the body of an update."""
+    full = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    body = drop_empty({key: full.get(key) for key in BODY})
+    return {
+        "Catalog": "Sandbox",
+        "Identifier": identifier,
+        "LastModifiedDate": full["LastModifiedDate"],
+        **copy.deepcopy(body),
+    }
+
+
+def refused(aws, code, call, **arguments):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**arguments)
+    assert caught.value.response["Error"]["Code"] == code, caught.value.response
+    return caught.value.response
+
+
+def problems(response):
+    return {(entry["FieldName"], entry["Code"]) for entry in response["ErrorList"]}
+
+
+def submitted(aws):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    aws.associate_opportunity(
+        Catalog="Sandbox",
+        OpportunityIdentifier=identifier,
+        RelatedEntityType="Solutions",
+        RelatedEntityIdentifier="S-1234567",
+    )
+    aws.start_engagement_from_opportunity_task(
+        Catalog="Sandbox",
+        ClientToken=str(uuid.uuid4()),
+        Identifier=identifier,
+        AwsSubmission={"InvolvementType": "Co-Sell", "Visibility": "Full"},
+    )
+    return identifier
+
+
+def test_created_opportunity_reads_back_with_the_services_defaults(aws):
+    body = creation()
+    body["Project"]["Title"] = "  Leave the data centre  "
+    created = aws.create_opportunity(**body)
+    assert created["PartnerOpportunityIdentifier"] == "006-from-the-crm"
+    full = aws.get_opportunity(Catalog="Sandbox", Identifier=created["Id"])
+    assert full["Project"]["Title"] == "Leave the data centre"
+    assert full["Marketing"]["Source"] == "None"
+    assert full["LifeCycle"]["Stage"] == "Prospect"
+    assert full["LifeCycle"]["ReviewStatus"] == "Pending Submission"
+    assert full["LastModifiedDate"] == created["LastModifiedDate"]
+    assert full["OpportunityTeam"][0]["BusinessTitle"] == "OpportunityOwner"
+    assert full["Arn"].endswith(f":catalog/Sandbox/opportunity/{created['Id']}")
+    assert "Origin" not in full
+
+
+def test_absent_members_come_back_as_explicit_nulls(aws, sandbox):
+    created = aws.create_opportunity(**creation())
+    raw = sandbox.http.post(
+        sandbox.partner_central,
+        data=json.dumps({"Catalog": "Sandbox", "Identifier": created["Id"]}),
+        headers={
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": "AWSPartnerCentralSelling.GetOpportunity",
+            "authorization": "AWS4-HMAC-SHA256 Credential=test",
+        },
+        timeout=10,
+    )
+    assert raw.headers["content-type"] == "application/x-amz-json-1.0"
+    record = raw.json()
+    assert record["SoftwareRevenue"] is None
+    assert record["Customer"]["Account"]["Duns"] is None
+    assert record["LifeCycle"]["ClosedLostReason"] is None
+    assert record["Customer"]["Contacts"][0]["Phone"] is None
+    assert len(record["LastModifiedDate"]) == len("2026-01-05T20:37:46.972Z")
+
+
+def test_requests_must_be_signed(sandbox):
+    answer = sandbox.http.post(
+        sandbox.partner_central, data="{}", headers={"x-amz-target": "AWSPartnerCentralSelling.ListOpportunities"}
+    )
+    assert answer.status_code == 403
+
+
+def test_creation_is_idempotent_by_its_token(aws, sandbox):
+    body = creation()
+    first = aws.create_opportunity(**body)
+    again = aws.create_opportunity(**body)
+    assert (again["Id"], again["LastModifiedDate"]) == (first["Id"], first["LastModifiedDate"])
+    rung = [event for event in sandbox.events("Opportunity Created") if first["Id"] in str(event["detail"])]
+    assert len(rung) == 2
+    other = copy.deepcopy(body)
+    other["Project"]["Title"] = "Another"
+    refused(aws, "ConflictException", aws.create_opportunity, **other)
+
+
+def test_shape_errors_come_first_and_all_together(aws):
+    body = creation(NationalSecurity="Perhaps")
+    body["Customer"]["Contacts"] = [{"Email": "Casey@Customer.example"}, {"Phone": "0123"}]
+    body["Project"]["CustomerBusinessProblem"] = "Too short"
+    body["Project"]["ExpectedCustomerSpend"][0]["Amount"] = "12.345"
+    response = refused(aws, "ValidationException", aws.create_opportunity, **body)
+    assert response["Reason"] == "REQUEST_VALIDATION_FAILED"
+    assert problems(response) == {
+        ("nationalSecurity", "INVALID_ENUM_VALUE"),
+        ("customer.contacts.1.member.email", "INVALID_STRING_FORMAT"),
+        ("customer.contacts.2.member.phone", "INVALID_STRING_FORMAT"),
+        ("project.customerBusinessProblem", "INVALID_STRING_FORMAT"),
+        ("project.expectedCustomerSpend.1.member.amount", "INVALID_STRING_FORMAT"),
+    }
+    assert all(entry["Message"] for entry in response["ErrorList"])
+
+
+def test_business_errors_come_all_together(aws):
+    body = creation()
+    account = body["Customer"]["Account"]
+    account["Industry"] = "Other"
+    account["Address"]["StateOrRegion"] = "TX"
+    del account["Address"]["PostalCode"], account["WebsiteUrl"]
+    body["Project"]["CustomerUseCase"] = "Gardening"
+    body["LifeCycle"] = {"TargetCloseDate": in_days(-2), "Stage": "Closed Lost"}
+    body["Marketing"] = {"Source": "Marketing Activity"}
+    response = refused(aws, "ValidationException", aws.create_opportunity, **body)
+    assert response["Reason"] == "BUSINESS_VALIDATION_FAILED"
+    assert problems(response) == {
+        ("customer.account.otherIndustry", "REQUIRED_FIELD_MISSING"),
+        ("customer.account.address.stateOrRegion", "INVALID_ENUM_VALUE"),
+        ("customer.account.address.postalCode", "REQUIRED_FIELD_MISSING"),
+        ("customer.account.websiteUrl", "REQUIRED_FIELD_MISSING"),
+        ("project.customerUseCase", "INVALID_ENUM_VALUE"),
+        ("lifeCycle.targetCloseDate", "INVALID_VALUE"),
+        ("lifeCycle.closedLostReason", "REQUIRED_FIELD_MISSING"),
+        ("marketing.awsFundingUsed", "REQUIRED_FIELD_MISSING"),
+        ("marketing.channels", "REQUIRED_FIELD_MISSING"),
+    }
+
+
+def test_update_is_locked_by_last_modified_date(aws):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    body = echo(aws, identifier)
+    first = aws.update_opportunity(**body)
+    assert first["LastModifiedDate"] > body["LastModifiedDate"]
+    refused(aws, "ConflictException", aws.update_opportunity, **body)
+    second = aws.update_opportunity(**{**body, "LastModifiedDate": first["LastModifiedDate"]})
+    assert second["LastModifiedDate"] > first["LastModifiedDate"]
+
+
+def test_update_replaces_the_whole_object(aws):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    body = echo(aws, identifier)
+    del body["PartnerOpportunityIdentifier"], body["Customer"]["Contacts"]
+    aws.update_opportunity(**body)
+    full = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    assert not full.get("PartnerOpportunityIdentifier")
+    assert not full["Customer"].get("Contacts")
+    assert full["OpportunityTeam"], "the team is not the update's business"
+    sparse = echo(aws, identifier)
+    del sparse["Project"], sparse["LifeCycle"]["Stage"]
+    found = problems(refused(aws, "ValidationException", aws.update_opportunity, **sparse))
+    assert {("project.title", "REQUIRED_FIELD_MISSING"), ("lifeCycle.stage", "REQUIRED_FIELD_MISSING")} <= found
+
+
+def test_update_respects_the_review_windows(aws, sandbox):
+    identifier = submitted(aws)
+    body = echo(aws, identifier)
+    body["LifeCycle"]["NextSteps"] = "Call"
+    found = problems(refused(aws, "ValidationException", aws.update_opportunity, **body))
+    assert ("lifeCycle.nextSteps", "ACTION_NOT_PERMITTED") in found
+
+    review = {"status": "Action Required", "comments": "Please say more.", "reason": "Other"}
+    sandbox.control("POST", f"/opportunities/{identifier}/review", review)
+    body = echo(aws, identifier)
+    assert body["LifeCycle"]["ReviewComments"] == "Please say more."
+    body["Project"]["CustomerBusinessProblem"] = "The lease of the data centre ends in March."
+    aws.update_opportunity(**body)
+    assert echo(aws, identifier)["LifeCycle"]["ReviewStatus"] == "Submitted"
+
+    sandbox.control("POST", f"/opportunities/{identifier}/review", {"status": "Approved"})
+    body = echo(aws, identifier)
+    body["LifeCycle"]["NextSteps"] = "Call"
+    aws.update_opportunity(**body)
+    body = echo(aws, identifier)
+    body["Project"]["Title"] = "Another title"
+    body["Customer"]["Account"]["CompanyName"] = "Another customer"
+    found = problems(refused(aws, "ValidationException", aws.update_opportunity, **body))
+    assert found == {
+        ("project.title", "ACTION_NOT_PERMITTED"),
+        ("customer.account.companyName", "ACTION_NOT_PERMITTED"),
+    }
+
+    rejected = submitted(aws)
+    sandbox.control("POST", f"/opportunities/{rejected}/review", {"status": "Rejected"})
+    found = problems(refused(aws, "ValidationException", aws.update_opportunity, **echo(aws, rejected)))
+    assert found == {("lifeCycle.reviewStatus", "INVALID_RESOURCE_STATE")}
+
+
+def test_associations(aws, sandbox):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    before = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)["LastModifiedDate"]
+    entity = {
+        "Catalog": "Sandbox",
+        "OpportunityIdentifier": identifier,
+        "RelatedEntityType": "AwsProducts",
+        "RelatedEntityIdentifier": "AmazonEC2Linux",
+    }
+    aws.associate_opportunity(**entity)
+    aws.associate_opportunity(**entity)
+    full = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    assert full["RelatedEntityIdentifiers"]["AwsProducts"] == ["AmazonEC2Linux"]
+    assert full["LastModifiedDate"] == before, "an association is no new version"
+    aws.disassociate_opportunity(**entity)
+    refused(aws, "ResourceNotFoundException", aws.disassociate_opportunity, **entity)
+    solutions = aws.list_solutions(Catalog="Sandbox", Status=["Active"])["SolutionSummaries"]
+    unknown = {**entity, "RelatedEntityType": "Solutions", "RelatedEntityIdentifier": "S-99"}
+    assert "S-99" not in {solution["Id"] for solution in solutions}
+    refused(aws, "ResourceNotFoundException", aws.associate_opportunity, **unknown)
+    offer = "arn:aws:aws-marketplace:us-east-1:111122223333:AWSMarketplace/Offer/" + uuid.uuid4().hex
+    only = {**entity, "RelatedEntityType": "AwsMarketplaceOffers", "RelatedEntityIdentifier": offer}
+    aws.associate_opportunity(**only)
+    other = aws.create_opportunity(**creation())["Id"]
+    refused(aws, "ValidationException", aws.associate_opportunity, **{**only, "OpportunityIdentifier": other})
+
+
+def test_submission_checks_then_runs_once(aws, sandbox):
+    body = creation()
+    del body["Project"]["SalesActivities"]
+    identifier = aws.create_opportunity(**body)["Id"]
+    task = {
+        "Catalog": "Sandbox",
+        "ClientToken": str(uuid.uuid4()),
+        "Identifier": identifier,
+        "AwsSubmission": {"InvolvementType": "Co-Sell"},
+    }
+    empty = aws.get_aws_opportunity_summary(Catalog="Sandbox", RelatedOpportunityIdentifier=identifier)
+    assert not empty.get("LifeCycle") and not empty.get("InvolvementType")
+    found = problems(
+        refused(aws, "ValidationException", aws.start_engagement_from_opportunity_task, **task),
+    )
+    assert found == {
+        ("project.salesActivities", "REQUIRED_FIELD_MISSING"),
+        ("relatedEntityIdentifiers", "NOT_ENOUGH_VALUES"),
+    }
+    body = echo(aws, identifier)
+    body["Project"]["SalesActivities"] = ["SOW Signed"]
+    body["Project"]["OtherSolutionDescription"] = "Our own"
+    aws.update_opportunity(**body)
+    first = aws.start_engagement_from_opportunity_task(**task)
+    assert first["TaskStatus"] == "COMPLETE"
+    assert first["OpportunityId"] == identifier
+    again = aws.start_engagement_from_opportunity_task(**task)
+    assert again["TaskId"] == first["TaskId"]
+    other = {**task, "AwsSubmission": {"InvolvementType": "For Visibility Only"}}
+    refused(aws, "ConflictException", aws.start_engagement_from_opportunity_task, **other)
+
+    listed = aws.list_engagement_from_opportunity_tasks(Catalog="Sandbox", OpportunityIdentifier=[identifier])
+    assert [task["TaskId"] for task in listed["TaskSummaries"]] == [first["TaskId"]]
+    assert echo(aws, identifier)["LifeCycle"]["ReviewStatus"] == "Submitted"
+    summary = aws.get_aws_opportunity_summary(Catalog="Sandbox", RelatedOpportunityIdentifier=identifier)
+    assert summary["Origin"] == "Partner Referral"
+    assert summary["InvolvementType"] == "Co-Sell"
+    assert summary["LifeCycle"]["TargetCloseDate"] == in_days(90)
+    sent = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=first["EngagementInvitationId"])
+    assert sent["Status"] == "PENDING"
+
+    sandbox.control("POST", f"/opportunities/{identifier}/review", {"status": "Approved"})
+    sent = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=first["EngagementInvitationId"])
+    assert sent["Status"] == "ACCEPTED"
+    summary = aws.get_aws_opportunity_summary(Catalog="Sandbox", RelatedOpportunityIdentifier=identifier)
+    assert summary["OpportunityTeam"][0]["BusinessTitle"] == "AWSSalesRep"
+
+
+def test_submit_alone(aws):
+    body = creation()
+    body["Project"]["OtherSolutionDescription"] = "Our own"
+    body["PrimaryNeedsFromAws"] = []
+    identifier = aws.create_opportunity(**body)["Id"]
+    call = {"Catalog": "Sandbox", "Identifier": identifier}
+    found = problems(refused(aws, "ValidationException", aws.submit_opportunity, InvolvementType="Co-Sell", **call))
+    assert found == {("primaryNeedsFromAws", "REQUIRED_FIELD_MISSING")}
+    aws.submit_opportunity(InvolvementType="For Visibility Only", **call)
+    found = problems(
+        refused(aws, "ValidationException", aws.submit_opportunity, InvolvementType="For Visibility Only", **call)
+    )
+    assert found == {("lifeCycle.reviewStatus", "INVALID_RESOURCE_STATE")}
+
+
+def test_assignment(aws):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    person = {"Email": "pam@partner.example", "FirstName": "Pam", "LastName": "Manager"}
+    call = {"Catalog": "Sandbox", "Identifier": identifier}
+    aws.assign_opportunity(**call, Assignee={**person, "BusinessTitle": "PartnerAccountManager"})
+    team = aws.get_opportunity(**call)["OpportunityTeam"]
+    assert {member["BusinessTitle"] for member in team} == {"OpportunityOwner", "PartnerAccountManager"}
+    refused(
+        aws, "ValidationException", aws.assign_opportunity, **call, Assignee={**person, "BusinessTitle": "Anybody"}
+    )
+
+
+def test_accepting_an_invitation_reveals_the_opportunity(aws, sandbox):
+    made = sandbox.control(
+        "POST",
+        "/invitations",
+        {
+            "customer": {"CompanyName": "Masked Customer"},
+            "project": {"Title": "A referral"},
+            "hidden": {
+                "Customer": {
+                    "Account": {"Address": {"City": "Austin", "PostalCode": "73301", "StateOrRegion": "Texas"}},
+                    "Contacts": [{"FirstName": "Casey", "LastName": "Customer", "Email": "casey@customer.example"}],
+                }
+            },
+        },
+    )
+    call = {"Catalog": "Sandbox", "Identifier": made["Id"]}
+    before = aws.get_engagement_invitation(**call)
+    payload = before["Payload"]["OpportunityInvitation"]
+    assert before["Status"] == "PENDING"
+    assert payload["Customer"]["CompanyName"] == "Masked Customer"
+    assert "casey" not in str(before) and "Austin" not in str(before)
+    open_for = before["ExpirationDate"] - before["InvitationDate"]
+    assert open_for == datetime.timedelta(days=15)
+    event = [event for event in sandbox.events("Engagement Invitation Created") if made["Id"] in str(event["detail"])]
+    assert len(event) == 2 and event[0]["id"] != event[1]["id"]
+    detail = event[0]["detail"]["engagementInvitation"]
+    assert (detail["participantType"], detail["senderAccountId"]) == ("RECEIVER", "aws")
+
+    token = str(uuid.uuid4())
+    task = aws.start_engagement_by_accepting_invitation_task(**call, ClientToken=token)
+    assert task["TaskStatus"] == "COMPLETE"
+    again = aws.start_engagement_by_accepting_invitation_task(**call, ClientToken=token)
+    assert again["OpportunityId"] == task["OpportunityId"]
+    refused(
+        aws,
+        "ConflictException",
+        aws.start_engagement_by_accepting_invitation_task,
+        **call,
+        ClientToken=str(uuid.uuid4()),
+    )
+    refused(aws, "ConflictException", aws.reject_engagement_invitation, **call, RejectionReason="Other")
+
+    full = aws.get_opportunity(Catalog="Sandbox", Identifier=task["OpportunityId"])
+    assert full["Customer"]["Account"]["CompanyName"] == "Masked Customer"
+    assert full["Customer"]["Account"]["Address"]["City"] == "Austin"
+    assert full["Customer"]["Contacts"][0]["FirstName"] == "Casey"
+    assert full["LifeCycle"]["ReviewStatus"] == "Approved"
+    summary = aws.get_aws_opportunity_summary(
+        Catalog="Sandbox", RelatedOpportunityIdentifier=task["OpportunityId"]
+    )
+    assert summary["Origin"] == "AWS Referral"
+    listed = aws.list_engagement_by_accepting_invitation_tasks(
+        Catalog="Sandbox", EngagementInvitationIdentifier=[made["Id"]]
+    )
+    assert [row["OpportunityId"] for row in listed["TaskSummaries"]] == [task["OpportunityId"]]
+
+
+def test_rejecting_an_invitation_closes_it(aws, sandbox):
+    made = sandbox.control("POST", "/invitations", {})
+    arn = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])["Arn"]
+    call = {"Catalog": "Sandbox", "Identifier": arn}
+    refused(aws, "ValidationException", aws.reject_engagement_invitation, **call, RejectionReason="No time")
+    aws.reject_engagement_invitation(**call, RejectionReason="Unable to support")
+    after = aws.get_engagement_invitation(**call)
+    assert after["Status"] == "REJECTED"
+    assert after["RejectionReason"] == "Unable to support"
+    assert not after.get("Payload"), "a rejected referral shows nothing any more"
+    pending = aws.list_engagement_invitations(Catalog="Sandbox", ParticipantType="RECEIVER", Status=["PENDING"])
+    assert made["Id"] not in {row["Id"] for row in pending["EngagementInvitationSummaries"]}
+
+
+def test_a_lead_is_accepted_without_an_opportunity(aws, sandbox):
+    made = sandbox.control(
+        "POST",
+        "/invitations",
+        {"payload_type": "LeadInvitation", "interaction": {"ContactBusinessTitle": "CTO", "Usecase": "Database"}},
+    )
+    call = {"Catalog": "Sandbox", "Identifier": made["Id"]}
+    lead = aws.get_engagement_invitation(**call)["Payload"]["LeadInvitation"]
+    assert lead["Interaction"]["ContactBusinessTitle"] == "CTO"
+    refused(
+        aws,
+        "ValidationException",
+        aws.start_engagement_by_accepting_invitation_task,
+        **call,
+        ClientToken=str(uuid.uuid4()),
+    )
+    aws.accept_engagement_invitation(**call)
+    assert aws.get_engagement_invitation(**call)["Status"] == "ACCEPTED"
+    refused(aws, "ConflictException", aws.accept_engagement_invitation, **call)
+
+
+def test_an_invitation_expires(aws, sandbox):
+    made = sandbox.control("POST", "/invitations", {"expires_in_seconds": 0})
+    invitation = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
+    assert invitation["Status"] == "EXPIRED"
+    assert any(made["Id"] in str(event["detail"]) for event in sandbox.events("Engagement Invitation Expired"))
+
+
+def test_lists_page_filter_and_sort(aws, sandbox):
+    company = f"Page Customer {uuid.uuid4().hex[:8]}"
+    made = []
+    for _ in range(5):
+        body = creation()
+        body["Customer"]["Account"]["CompanyName"] = company
+        made.append(aws.create_opportunity(**body))
+    pages = aws.get_paginator("list_opportunities").paginate(
+        Catalog="Sandbox",
+        CustomerCompanyName=[company],
+        Sort={"SortBy": "LastModifiedDate", "SortOrder": "ASCENDING"},
+        PaginationConfig={"PageSize": 2},
+    )
+    pages = [[row["Id"] for row in page["OpportunitySummaries"]] for page in pages]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [identifier for page in pages for identifier in page] == [one["Id"] for one in made]
+
+    newest = aws.list_opportunities(Catalog="Sandbox", CustomerCompanyName=[company])["OpportunitySummaries"]
+    assert [row["Id"] for row in newest] == [one["Id"] for one in reversed(made)], "newest first is the default"
+    after = aws.list_opportunities(
+        Catalog="Sandbox",
+        CustomerCompanyName=[company],
+        LastModifiedDate={"AfterLastModifiedDate": made[3]["LastModifiedDate"]},
+    )["OpportunitySummaries"]
+    assert {row["Id"] for row in after} == {made[3]["Id"], made[4]["Id"]}
+    before = aws.list_opportunities(
+        Catalog="Sandbox",
+        CustomerCompanyName=[company],
+        LastModifiedDate={"BeforeLastModifiedDate": made[0]["LastModifiedDate"]},
+    )["OpportunitySummaries"]
+    assert [row["Id"] for row in before] == [made[0]["Id"]]
+    one = aws.list_opportunities(Catalog="Sandbox", Identifier=[made[2]["Id"]])["OpportunitySummaries"]
+    assert [row["Id"] for row in one] == [made[2]["Id"]]
+    status = aws.list_opportunities(
+        Catalog="Sandbox", CustomerCompanyName=[company], LifeCycleReviewStatus=["Approved"]
+    )
+    assert status["OpportunitySummaries"] == []
+    stage = aws.list_opportunities(Catalog="Sandbox", CustomerCompanyName=[company], LifeCycleStage=["Prospect"])
+    assert len(stage["OpportunitySummaries"]) == 5
+    refused(aws, "ValidationException", aws.list_opportunities, Catalog="Sandbox", NextToken="nonsense")
+    refused(aws, "ValidationException", aws.list_opportunities, Catalog="Sandbox", MaxResults=101)
+
+
+def test_unknown_things_are_not_found(aws):
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="Sandbox", Identifier="O1")
+    identifier = aws.create_opportunity(**creation())["Id"]
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="AWS", Identifier=identifier)
+    found = problems(refused(aws, "ValidationException", aws.get_opportunity, Catalog="Sandbox", Identifier="006"))
+    assert found == {("identifier", "INVALID_STRING_FORMAT")}
+
+
+def test_an_operation_the_sandbox_lacks_says_so(aws):
+    response = refused(aws, "UnknownOperationException", aws.list_engagements, Catalog="Sandbox")
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert "not implemented by the sandbox" in str(response)
+
+
+def test_awss_people_edit_too(aws, sandbox):
+    identifier = sandbox.control(
+        "POST",
+        "/opportunities",
+        {"Origin": "AWS Referral", "Project": {"Title": "From AWS"}, "LifeCycle": {"ReviewStatus": "Approved"}},
+    )["Id"]
+    first = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    assert first["Project"]["Title"] == "From AWS"
+    heard = len(sandbox.events("Opportunity Updated"))
+    sandbox.control("PATCH", f"/opportunities/{identifier}", {"LifeCycle": {"NextSteps": "Meet"}})
+    second = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    assert second["LifeCycle"]["NextSteps"] == "Meet"
+    assert second["Project"] == first["Project"]
+    assert second["LastModifiedDate"] > first["LastModifiedDate"]
+    facts = {"LifeCycle": {"Stage": "Technical Validation"}, "Insights": {"EngagementScore": "High"}}
+    sandbox.control("PATCH", f"/opportunities/{identifier}/summary", facts)
+    summary = aws.get_aws_opportunity_summary(Catalog="Sandbox", RelatedOpportunityIdentifier=identifier)
+    assert summary["LifeCycle"]["Stage"] == "Technical Validation"
+    assert summary["Insights"]["EngagementScore"] == "High"
+    sandbox.control("POST", f"/opportunities/{identifier}/ring")
+    assert len(sandbox.events("Opportunity Updated")) == heard + 6
+    ids = [event["id"] for event in sandbox.events()]
+    assert len(ids) == len(set(ids))
+
+
+def test_free_text_comes_back_escaped_when_switched_on(aws, sandbox):
+    body = creation()
+    body["Project"]["Title"] = "Phase 1: assess"
+    body["Project"]["CustomerUseCase"] = "Business Applications: Mainframe Modernization"
+    identifier = aws.create_opportunity(**body)["Id"]
+    sandbox.control("POST", "/switches", {"escape_text": True})
+    project = aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)["Project"]
+    assert project["Title"] == "Phase 1&amp;colon; assess"
+    response = refused(aws, "ValidationException", aws.update_opportunity, **echo(aws, identifier))
+    assert ("project.customerUseCase", "INVALID_ENUM_VALUE") in problems(response)
+
+
+def test_quotas_throttle_when_switched_on(aws, sandbox):
+    sandbox.control("POST", "/switches", {"enforce_quotas": True})
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        for _ in range(200):
+            aws.list_solutions(Catalog="Sandbox")
+    assert caught.value.response["Error"]["Code"] == "ThrottlingException"
+
+
+def test_faults_happen_as_often_as_told(aws, sandbox):
+    fault = {"face": "partner_central", "status": 500, "count": 1, "operation": "ListSolutions"}
+    sandbox.control("POST", "/faults", fault)
+    aws.list_opportunities(Catalog="Sandbox")
+    refused(aws, "InternalServerException", aws.list_solutions, Catalog="Sandbox")
+    aws.list_solutions(Catalog="Sandbox")
+
+
+def test_a_lost_answer_leaves_its_effect(aws, sandbox):
+    body = creation()
+    fault = {"face": "partner_central", "status": 503, "count": 1, "operation": "CreateOpportunity", "after": True}
+    sandbox.control("POST", "/faults", fault)
+    before = sandbox.control("GET", "/state")["opportunities"]
+    refused(aws, "ServiceUnavailableException", aws.create_opportunity, **body)
+    assert sandbox.control("GET", "/state")["opportunities"] == before + 1
+    aws.create_opportunity(**body)
+    assert sandbox.control("GET", "/state")["opportunities"] == before + 1
+
+
+# Salesforce
+
+
+class PlainHttp(requests.adapters.HTTPAdapter):
+    """simple-salesforce always says https."""
+
+    def send(self, request, **options):
+        request.url = "http" + request.url.removeprefix("https")
+        return super().send(request, **options)
+
+
+def log_in(sandbox, client, secret):
+    answer = sandbox.http.post(
+        sandbox.salesforce + "/services/oauth2/token",
+        data={"grant_type": "client_credentials", "client_id": client, "client_secret": secret},
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def client(sandbox, token):
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", PlainHttp())
+    host = urllib.parse.urlsplit(token["instance_url"]).netloc
+    return simple_salesforce.Salesforce(
+        instance=host, session_id=token["access_token"], session=session, version=VERSION
+    )
+
+
+@pytest.fixture(scope="session")
+def integration(sandbox):
+    return log_in(sandbox, "cosell-integration", "sandbox-secret")
+
+
+@pytest.fixture(scope="session")
+def crm(sandbox, integration):
+    return client(sandbox, integration)
+
+
+@pytest.fixture(scope="session")
+def rep(sandbox):
+    return client(sandbox, log_in(sandbox, "rep", "rep-secret"))
+
+
+def deal(**changes):
+    return {"Name": "Deal", "StageName": "Prospecting", "CloseDate": in_days(30), **changes}
+
+
+def new_key():
+    return "O" + str(uuid.uuid4().int)[:15]
+
+
+def code_of(caught):
+    return caught.value.content[0]["errorCode"]
+
+
+def test_token(sandbox, integration):
+    assert integration["token_type"] == "Bearer"
+    assert integration["instance_url"] == sandbox.salesforce
+    assert integration["id"].rsplit("/", 1)[1].startswith("005")
+    assert "expires_in" not in integration and "refresh_token" not in integration
+    url = sandbox.salesforce + "/services/oauth2/token"
+
+    def chunked():
+        yield b"grant_type=client_"
+        yield b"credentials"
+
+    basic = sandbox.http.post(
+        url,
+        data=chunked(),
+        auth=("rep", "rep-secret"),
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert basic.status_code == 200, basic.text
+    assert basic.json()["id"] != integration["id"]
+    for form, error in (
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials", "client_id": "nobody"}, "invalid_client_id"),
+        ({"grant_type": "client_credentials", "client_id": "rep", "client_secret": "x"}, "invalid_client"),
+    ):
+        answer = sandbox.http.post(url, data=form)
+        assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+def test_versions_need_no_login(sandbox):
+    versions = sandbox.http.get(sandbox.salesforce + "/services/data/").json()
+    assert {"label", "url", "version"} == set(versions[0])
+    assert VERSION in {entry["version"] for entry in versions}
+
+
+def test_a_wrong_session_is_401(sandbox):
+    stranger = client(sandbox, {"instance_url": sandbox.salesforce, "access_token": "stale"})
+    with pytest.raises(sf_errors.SalesforceExpiredSession) as caught:
+        stranger.Opportunity.describe()
+    assert code_of(caught) == "INVALID_SESSION_ID"
+
+
+def test_describe(crm):
+    described = crm.Opportunity.describe()
+    fields = {field["name"]: field for field in described["fields"]}
+    assert described["keyPrefix"] == "006"
+    assert fields[OUR_ID]["externalId"] and fields[OUR_ID]["unique"] and fields[OUR_ID]["idLookup"]
+    assert fields["Name"]["length"] == 120 and not fields["Name"]["nillable"]
+    assert fields["ACE_Delivery_Models__c"]["type"] == "multipicklist"
+    assert not fields["ACE_Delivery_Models__c"]["restrictedPicklist"]
+    assert fields["AccountId"]["relationshipName"] == "Account"
+    assert not fields["SystemModstamp"]["updateable"]
+    stages = [entry["value"] for entry in fields["StageName"]["picklistValues"]]
+    assert stages[0] == "Prospecting" and stages[-1] == "Closed Lost"
+    names = {entry["name"] for entry in crm.describe()["sobjects"]}
+    assert {"Opportunity", "Lead", "Account", "User"} <= names
+    with pytest.raises(sf_errors.SalesforceResourceNotFound):
+        crm.Nothing__c.describe()
+
+
+def test_upsert_creates_then_updates(crm, integration):
+    key = new_key()
+    assert crm.Opportunity.upsert(f"{OUR_ID}/{key}", deal(Amount=12500)) == 201
+    answer = crm.Opportunity.upsert(f"{OUR_ID}/{key.lower()}", {"NextStep": "Call"}, raw_response=True)
+    assert answer.status_code == 200
+    assert answer.json()["created"] is False and answer.json()["success"] is True
+    row = crm.Opportunity.get_by_custom_id(OUR_ID, key)
+    assert row["Id"] == answer.json()["id"] and len(row["Id"]) == 18
+    assert (row["NextStep"], row["Amount"]) == ("Call", 12500.0)
+    assert row["LastModifiedById"] == integration["id"].rsplit("/", 1)[1]
+    assert row["SystemModstamp"].endswith(".000+0000")
+    usage = crm.api_usage["api-usage"]
+    assert 0 < usage.used <= usage.total
+
+
+def test_update_only_never_creates(crm):
+    path = f"{OUR_ID}/{new_key()}?updateOnly=true"
+    with pytest.raises(sf_errors.SalesforceResourceNotFound) as caught:
+        crm.Opportunity.upsert(path, {"NextStep": "Call"})
+    assert code_of(caught) == "NOT_FOUND"
+
+
+def test_single_records(crm, rep):
+    account = rep.Account.create({"Name": "Example"})["id"]
+    assert account.startswith("001") and len(account) == 18
+    made = rep.Opportunity.create(deal(AccountId=account[:15], Description="x"))
+    assert made["success"] and made["errors"] == []
+    assert rep.Opportunity.update(made["id"], {"Description": None}) == 204
+    row = crm.Opportunity.get(made["id"])
+    assert (row["AccountId"], row["Description"]) == (account, None)
+    user = crm.query("SELECT Id FROM User WHERE Username LIKE 'integration%'")["records"][0]["Id"]
+    assert row["LastModifiedById"] != user
+    assert rep.Opportunity.delete(made["id"]) == 204
+    with pytest.raises(sf_errors.SalesforceResourceNotFound) as caught:
+        crm.Opportunity.get(made["id"])
+    assert code_of(caught) == "ENTITY_IS_DELETED"
+    with pytest.raises(sf_errors.SalesforceResourceNotFound) as caught:
+        crm.Opportunity.get("006Hs0999999999")
+    assert code_of(caught) == "NOT_FOUND"
+
+
+def test_errors_name_their_code(crm):
+    key = new_key()
+    crm.Opportunity.upsert(f"{OUR_ID}/{key}", deal())
+    for body, code in (
+        (deal(Nope=1), "INVALID_FIELD"),
+        ({"Name": "x"}, "REQUIRED_FIELD_MISSING"),
+        (deal(Name="x" * 121), "STRING_TOO_LONG"),
+        (deal(ACE_Response__c="Perhaps"), "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        (deal(ACE_Contact_Email__c="nobody"), "INVALID_EMAIL_ADDRESS"),
+        (deal(**{OUR_ID: key.lower()}), "DUPLICATE_VALUE"),
+        (deal(CreatedDate="2026-01-01T00:00:00Z"), "INVALID_FIELD_FOR_INSERT_UPDATE"),
+        (deal(CloseDate="soon"), "JSON_PARSER_ERROR"),
+        (deal(AccountId="001Hs0999999999"), "INVALID_CROSS_REFERENCE_KEY"),
+    ):
+        with pytest.raises(sf_errors.SalesforceMalformedRequest) as caught:
+            crm.Opportunity.create(body)
+        assert code_of(caught) == code
+    with pytest.raises(sf_errors.SalesforceMalformedRequest) as caught:
+        crm.query("SELECT Id FROM Opportunity WHERE")
+    assert code_of(caught) == "MALFORMED_QUERY"
+    with pytest.raises(sf_errors.SalesforceMalformedRequest) as caught:
+        crm.query("SELECT Nope__c FROM Opportunity")
+    assert code_of(caught) == "INVALID_FIELD"
+
+
+def test_queries_page_with_parents(crm, rep):
+    mark = uuid.uuid4().hex[:12]
+    account = rep.Account.create({"Name": f"Account {mark}"})["id"]
+    for start in range(0, 450, 150):
+        records = [
+            {"attributes": {"type": "Opportunity"}, **deal(Name=f"{mark} {index:03}", AccountId=account)}
+            for index in range(start, start + 150)
+        ]
+        results = rep.restful(
+            "composite/sobjects", method="POST", data=json.dumps({"allOrNone": True, "records": records})
+        )
+        assert all(result["success"] for result in results)
+    query = (
+        "SELECT Id, Name, Account.Name, Account.Owner.Email, Owner.Username FROM Opportunity "
+        f"WHERE Name LIKE '{mark}%' ORDER BY Name DESC"
+    )
+    headers = {"Sforce-Query-Options": "batchSize=200"}
+    first = crm.query(query, headers=headers)
+    assert (first["totalSize"], first["done"], len(first["records"])) == (450, False, 200)
+    assert first["nextRecordsUrl"].startswith(f"/services/data/v{VERSION}/query/01g")
+    assert first["records"][0]["Account"]["Name"] == f"Account {mark}"
+    assert first["records"][0]["Account"]["Owner"]["Email"] == "rep@partner.example"
+    rows = crm.query_all(query, headers=headers)["records"]
+    assert [row["Name"] for row in rows] == [f"{mark} {index:03}" for index in reversed(range(450))]
+    count = crm.query(f"SELECT COUNT() FROM Opportunity WHERE Name LIKE '{mark}%'")
+    assert count["totalSize"] == 450
+
+
+def test_windows_by_system_modstamp(crm):
+    key = new_key()
+    crm.Opportunity.upsert(f"{OUR_ID}/{key}", deal(Name="O'Neill \\ Söhne"))
+    stamp = crm.Opportunity.get_by_custom_id(OUR_ID, key)["SystemModstamp"]
+    moment = stamp.replace(".000+0000", "Z")
+    found = crm.query(
+        f"SELECT {OUR_ID} FROM Opportunity WHERE SystemModstamp >= {moment} AND Name = 'O\\'Neill \\\\ Söhne' "
+        f"AND ({OUR_ID} = '{key}' OR Share_With_AWS__c = true)"
+    )
+    assert [row[OUR_ID] for row in found["records"]] == [key]
+    assert crm.query(f"SELECT Id FROM Opportunity WHERE {OUR_ID} = '{key}' AND SystemModstamp < {moment}")["totalSize"] == 0
+
+
+def test_collections_answer_in_order(crm):
+    keys = [new_key() for _ in range(3)]
+    crm.Opportunity.upsert(f"{OUR_ID}/{keys[0]}", deal())
+
+    def upsert(records, all_or_none=False):
+        body = {"allOrNone": all_or_none, "records": records}
+        return crm.restful(
+            f"composite/sobjects/Opportunity/{OUR_ID}", method="PATCH", data=json.dumps(body)
+        )
+
+    def record(key, **changes):
+        return {"attributes": {"type": "Opportunity"}, OUR_ID: key, **deal(**changes)}
+
+    results = upsert([record(keys[0]), record(keys[1], Name="x" * 121), record(keys[2])])
+    assert [result["success"] for result in results] == [True, False, True]
+    assert [results[0]["created"], results[2]["created"]] == [False, True]
+    error = results[1]["errors"][0]
+    assert (error["statusCode"], error["fields"]) == ("STRING_TOO_LONG", ["Name"])
+
+    results = upsert([record(new_key()), record(keys[1], Name=None)], all_or_none=True)
+    assert results[0]["errors"][0]["statusCode"] == "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+    assert results[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    with pytest.raises(sf_errors.SalesforceMalformedRequest):
+        upsert([record(new_key()) for _ in range(201)])
+
+    ids = [row["Id"] for row in crm.query(f"SELECT Id FROM Opportunity WHERE {OUR_ID} IN ('{keys[0]}','{keys[2]}')")["records"]]
+    updates = [{"attributes": {"type": "Opportunity"}, "id": one, "NextStep": "Call"} for one in ids]
+    results = crm.restful("composite/sobjects", method="PATCH", data=json.dumps({"records": updates}))
+    assert [result["id"] for result in results] == ids
+    rows = crm.restful(
+        "composite/sobjects/Opportunity", method="POST", data=json.dumps({"ids": ids, "fields": ["NextStep"]})
+    )
+    assert [row["NextStep"] for row in rows] == ["Call", "Call"]
+    results = crm.restful("composite/sobjects", method="DELETE", params={"ids": ",".join(ids)})
+    assert all(result["success"] for result in results)
+
+
+def test_updated_and_deleted(crm):
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    start, end = now - datetime.timedelta(minutes=1), now + datetime.timedelta(minutes=1)
+    kept, gone = (crm.Lead.create({"LastName": "Doe", "Company": "Example"})["id"] for _ in range(2))
+    assert crm.Lead.get(kept)["Status"] == "Open - Not Contacted"
+    crm.Lead.delete(gone)
+    updated = crm.Lead.updated(start, end)
+    assert kept in updated["ids"] and gone not in updated["ids"]
+    assert updated["latestDateCovered"].endswith("+0000")
+    deleted = crm.Lead.deleted(start, end)
+    assert gone in {entry["id"] for entry in deleted["deletedRecords"]}
+    assert crm.query_all(f"SELECT Id FROM Lead WHERE Id = '{gone}'", include_deleted=True)["totalSize"] == 1
+    assert crm.query(f"SELECT Id FROM Lead WHERE Id = '{gone}'")["totalSize"] == 0
+
+
+def test_limits(crm):
+    limit = crm.limits()["DailyApiRequests"]
+    assert 0 < limit["Remaining"] < limit["Max"]
+
+
+def test_conditional_writes(crm):
+    made = crm.Lead.create({"LastName": "Doe", "Company": "Example"})["id"]
+    old = {"If-Unmodified-Since": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    with pytest.raises(sf_errors.SalesforceError) as caught:
+        crm.Lead.update(made, {"City": "Austin"}, headers=old)
+    assert caught.value.status == 412
+    assert crm.Lead.get(made)["City"] is None
+    future = {"If-Unmodified-Since": "Fri, 01 Jan 2049 00:00:00 GMT"}
+    assert crm.Lead.update(made, {"City": "Austin"}, headers=future) == 204
+
+
+def test_salesforce_faults_and_calls(crm, sandbox):
+    sandbox.control("POST", "/calls/reset")
+    sandbox.control("POST", "/faults", {"face": "salesforce", "status": 503, "count": 1, "operation": "query"})
+    with pytest.raises(sf_errors.SalesforceError) as caught:
+        crm.query("SELECT Id FROM Lead")
+    assert caught.value.status == 503 and code_of(caught) == "SERVER_UNAVAILABLE"
+    sandbox.control("POST", "/faults", {"face": "salesforce", "status": 401, "count": 1})
+    with pytest.raises(sf_errors.SalesforceExpiredSession):
+        crm.query("SELECT Id FROM Lead")
+    crm.query("SELECT Id FROM Lead")
+    calls = sandbox.control("GET", "/calls")
+    assert [(call["face"], call["operation"], call["status"]) for call in calls] == [
+        ("salesforce", "query", 503),
+        ("salesforce", "query", 401),
+        ("salesforce", "query", 200),
+    ]
+
+
+# The control API itself
+
+
+def test_control_refuses_what_it_does_not_know(sandbox):
+    assert sandbox.control("GET", "/health") == {"status": "ok"}
+    assert "no such route" in sandbox.control("GET", "/nothing", expect=[404])["error"]
+    assert "no such route" in sandbox.control("PUT", "/faults", expect=[404])["error"]
+    assert "colour" in sandbox.control("POST", "/switches", {"colour": 1}, expect=[400])["error"]
+    assert "error" in sandbox.control("POST", "/faults", {"face": "nobody", "status": 503}, expect=[400])
+    answer = sandbox.control("POST", "/opportunities", {"Project": {"Colour": "blue"}}, expect=[400])
+    assert answer["problems"] == [
+        {"code": "INVALID_VALUE", "message": "project.colour is not a member of this request"}
+    ]
+    assert "problems" in sandbox.control("POST", "/opportunities/O1/review", {"status": "Approved"}, expect=[404])
+    assert "no bucket" in sandbox.control(
+        "POST", "/files/drop", {"folder": "lead-outbound", "name": "x.json", "body": {}}, expect=[409]
+    )["error"]
+
+
+def test_control_puts_any_event(sandbox):
+    detail = {"mark": uuid.uuid4().hex}
+    sandbox.control("POST", "/events", {"detail-type": "Something Else", "detail": detail})
+    event = sandbox.events("Something Else")[-1]
+    assert event["detail"] == detail
+    assert event["source"] == "sandbox.partnercentral-selling"
+
+
+def test_latency_slows_a_face_down(aws, sandbox):
+    sandbox.control("POST", "/latency", {"face": "partner_central", "millis": 300})
+    started = time.monotonic()
+    aws.list_solutions(Catalog="Sandbox")
+    assert time.monotonic() - started >= 0.3

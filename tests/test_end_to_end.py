@@ -1,0 +1,211 @@
+"""The real template and the real binaries on the local stack, roles enforced: the story, bad input, and the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import demo
+import pytest
+import requests
+from sandbox import eventually
+from stack import ROOT, Stack
+
+EVENTS = ROOT / "events"
+# Values of the samples that say something about a person.
+PERSONAL = ["caduff", "ingrid", "solberg", "+41812345678", "+4722334455", "casey@", "reto."]
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[demo.Story]:
+    schedules = {
+        "ScheduleState": "ENABLED",
+        "PushSchedule": "rate(1 minute)",
+        **{f"{name}Schedule": "rate(1 day)" for name in ("FilePoll", "Reconcile", "Replay")},
+    }
+    with Stack.up("test", parameters=schedules) as stack:
+        yield demo.Story(stack)
+
+
+def outcome(story: demo.Story, function: str, message: str) -> str:
+    """What a function says that it did with a message."""
+
+    def look() -> str | None:
+        for line in reversed(story.stack.function_log(function)):
+            if message in line and "outcome=" in line and 'outcome="retry"' not in line:
+                return line
+        return None
+
+    return eventually(f"{function} works off {message}", look)
+
+
+def send(story: demo.Story, queue: str, body: str, **arguments: Any) -> str:
+    answer = story.stack.client("sqs").send_message(
+        QueueUrl=story.stack.outputs[queue], MessageBody=body, **arguments
+    )
+    return answer["MessageId"]
+
+
+def letters(story: demo.Story, queue: str) -> list[dict[str, Any]]:
+    return [letter for letter in story.cosell("dlq", "list", "--output", "json") if letter["queue"] == queue]
+
+
+def log_of(story: demo.Story, record: str) -> list[dict[str, Any]]:
+    return story.cosell("log", "--record", record, "--output", "json")
+
+
+def test_the_roles_are_enforced(story: demo.Story) -> None:
+    health = requests.get(f"{story.stack.endpoint}/_ministack/health", timeout=5).json()
+    assert health["auth"] == "enabled", "the functions' own roles are part of what is tested"
+
+
+def test_the_story_of_the_demo(story: demo.Story) -> None:
+    demo.play(story)
+
+
+@pytest.mark.parametrize(
+    ("sample", "queue", "expected"),
+    [
+        ("eventbridge/unknown-detail-type.json", "FnOpportunity", 'outcome="skip" reason="unknown_type"'),
+        ("eventbridge/other-catalog.json", "FnOpportunity", 'outcome="skip" reason="other_catalog"'),
+        ("eventbridge/engagement-created.json", "FnOpportunity", 'outcome="skip" reason="not_needed"'),
+        ("eventbridge/engagement-invitation-created-by-us.json", "FnInvitation", 'outcome="skip" reason="not_needed"'),
+        ("eventbridge/no-identifier.json", "FnOpportunity", 'outcome="park" code="unusable_event"'),
+        ("eventbridge/malformed.txt", "FnInvitation", 'outcome="park" code="malformed_message"'),
+        ("crm/malformed.txt", "FnDeliver", 'outcome="park" code="malformed_message"'),
+        ("crm/changed.json", "FnDeliver", 'outcome="skip" reason="deleted"'),
+        ("eventbridge/malformed.txt", "FnOutboundFile", 'outcome="park" code="malformed_message"'),
+    ],
+)
+def test_samples_end_as_their_readme_says(story: demo.Story, sample: str, queue: str, expected: str) -> None:
+    fifo = {"MessageGroupId": sample} if queue == "FnDeliver" else {}
+    message = send(story, f"{queue}Queue", (EVENTS / sample).read_text(), **fifo)
+    assert expected in outcome(story, queue, message)
+    if "park" in expected:
+        codes = [letter["code"] for letter in letters(story, f"{queue}DeadLetters")]
+        assert expected.split('code="')[1].rstrip('"') in codes
+        assert all(letter["cause"] for letter in letters(story, f"{queue}DeadLetters"))
+
+
+def test_poison_disturbs_nobody_and_is_replayed_only_when_asked(story: demo.Story) -> None:
+    known = story.aws.creates(Project={"Title": "Beside poison"}, ring=False)
+    poison = [send(story, "FnOpportunityQueue", "{") for _ in range(3)]
+    story.aws.rings(known)
+    eventually("the good one arrives", lambda: story.opportunity_row(ACE_Opportunity_Id__c=known))
+    for message in poison:
+        outcome(story, "FnOpportunity", message)
+    dead = story.depth("FnOpportunityDeadLetters")
+    assert dead >= 3
+    assert story.stack.invoke("FnReplay")["replayed"] == 0, "what does not heal by itself stays"
+    assert story.depth("FnOpportunityDeadLetters") == dead
+    replayed = story.stack.invoke("FnReplay", json.loads((EVENTS / "scheduler/replay-all.json").read_text()))
+    assert replayed["replayed"] >= dead, replayed
+
+    def parked_again() -> bool:
+        return len([letter for letter in letters(story, "FnOpportunityDeadLetters") if letter["replays"] == "1"]) == dead
+
+    eventually("it is parked again, with its count", parked_again)
+
+
+def test_a_file_that_is_none_stays_with_aws(story: demo.Story) -> None:
+    name = "broken_03092026020000.json"
+    story.aws.drops("opportunity-outbound", name, text=(EVENTS / "files/not-json.txt").read_text())
+    assert story.stack.invoke("FnFilePoll")["landed"] == 1
+    key = f"opportunity-outbound/{name}"
+    said = eventually("the sync log tells of it", lambda: log_of(story, key))
+    assert said[0]["status"] == "Error" and "not JSON" in said[0]["message"], said
+    eventually("the letter", lambda: [x for x in letters(story, "FnOutboundFileDeadLetters") if key in x["cause"]])
+    story.stack.client("s3").head_object(Bucket=story.stack.parameters["AceBucketName"], Key=key)
+    assert story.stack.invoke("FnFilePoll", json.loads((EVENTS / "scheduler/tick.json").read_text()))["landed"] == 0
+
+
+def test_a_record_without_identifier_is_told_and_its_neighbour_arrives(story: demo.Story) -> None:
+    name = "mixed_03092026030000.json"
+    story.aws.drops("opportunity-outbound", name, body=demo.sample("one-without-identifier.json"))
+    story.stack.invoke("FnFilePoll")
+    eventually("the neighbour", lambda: story.opportunity_row(ACE_Opportunity_Id__c="O3000003"))
+    said = eventually("the file is settled", lambda: log_of(story, f"opportunity-outbound/{name}")[2:] and True)
+    assert said
+    entries = log_of(story, f"opportunity-outbound/{name}")
+    assert {entry["status"] for entry in entries} == {"Error", "Processed", "Partial"}, entries
+
+
+def test_reconciliation_finds_what_no_event_brought(story: demo.Story) -> None:
+    lost = story.aws.creates(Project={"Title": "Nobody rang"}, ring=False)
+    invitation = story.aws.invites(title="Nobody rang either", ring=False)["Id"]
+    found = story.stack.invoke("FnReconcile")
+    assert found["opportunities_missed"] >= 1 and found["invitations_missed"] == 1, found
+    eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=lost))
+    eventually("the referral", lambda: story.opportunity_row(ACE_Invitation_Id__c=invitation))
+
+
+def test_an_edit_reaches_aws_and_nothing_else_is_touched(story: demo.Story) -> None:
+    known = story.aws.creates(
+        Project={"Title": "Two editors", "AdditionalComments": "Keep me"}, LifeCycle={"Stage": "Qualified"}
+    )
+    row = eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=known))
+    story.quiet("FnOpportunityQueue")
+    before = story.aws.opportunity(known)["body"]
+    story.rep.edits("Opportunity", row["Id"], NextStep="Send the offer")
+    story.pushes()
+
+    def sent() -> bool:
+        return story.aws.opportunity(known)["body"]["LifeCycle"].get("NextSteps") == "Send the offer"
+
+    eventually("the edit is at AWS", sent)
+    after = story.aws.opportunity(known)["body"]
+    after["LifeCycle"].pop("NextSteps")
+    after["LifeCycle"].pop("NextStepsHistory", None)
+    before["LifeCycle"].pop("NextStepsHistory", None)
+    assert after == before
+    story.quiet("FnDeliverQueue", "FnOpportunityQueue")
+    updates = len(story.aws.calls("UpdateOpportunity"))
+    story.pushes()
+    story.quiet("FnDeliverQueue")
+    assert len(story.aws.calls("UpdateOpportunity")) == updates, "our own write does not come back"
+
+
+def test_an_incomplete_share_says_what_is_missing(story: demo.Story) -> None:
+    deal = story.rep.creates(
+        "Opportunity", Name="Too early", StageName="Prospecting", CloseDate="2027-01-01", Share_With_AWS__c=True
+    )
+    story.pushes()
+    row = story.expect(deal, ACE_Sync_Status__c="Error")
+    assert "customerCompanyName: AWS needs a value here" in row["ACE_Sync_Message__c"], row
+    assert log_of(story, deal)[0]["status"] == "Error"
+
+
+def test_the_schedule_runs_without_being_asked(story: demo.Story) -> None:
+    """The one test that waits for the clock: the emulator's scheduler looks every ten seconds."""
+    known = story.aws.creates(Project={"Title": "By the clock"}, LifeCycle={"Stage": "Qualified"})
+    row = eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=known))
+    story.rep.edits("Opportunity", row["Id"], NextStep="By itself")
+
+    def sent() -> bool:
+        return story.aws.opportunity(known)["body"]["LifeCycle"].get("NextSteps") == "By itself"
+
+    eventually("the scheduled push", sent, 90)
+
+
+def test_no_log_line_tells_of_a_person(story: demo.Story) -> None:
+    functions = [name.removesuffix("Logs") for name in story.stack.outputs if name.endswith("Logs")]
+    lines = {function: "\n".join(story.stack.function_log(function)) for function in functions}
+    assert len(lines) == 8 and all(lines.values()), {function: len(text) for function, text in lines.items()}
+    rows = json.dumps(story.aws.crm_rows("Opportunity") + story.aws.crm_rows("Lead")).lower()
+    for word in PERSONAL:
+        assert word in rows, f"{word} was never there: this test would see nothing"
+        assert not [function for function, text in lines.items() if word in text.lower()], word
+
+
+def test_every_sample_has_a_reader() -> None:
+    samples = [path.relative_to(EVENTS).as_posix() for path in EVENTS.rglob("*") if path.suffix in (".json", ".txt")]
+    assert samples
+    readers = "".join(
+        path.read_text() for path in [Path(__file__), ROOT / "crates/cosell-sync/tests/use_cases.rs", ROOT / "tests/demo.py"]
+    )
+    readme = (EVENTS / "README.md").read_text()
+    for sample in samples:
+        assert Path(sample).name in readers, f"{sample} is read by no test"
+        assert Path(sample).name in readme, f"events/README.md does not tell of {sample}"
