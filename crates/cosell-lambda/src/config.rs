@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let error = Example::from_env().unwrap_err().to_string();
+        let read = Example::from_env().map(|Example { catalog, table, role }| (catalog, table, role));
+        let error = read.unwrap_err().to_string();
         assert!(error.contains("COSELL_TEST_CATALOG is not set; COSELL_TEST_TABLE is not set"), "{error}");
         assert!(!error.contains("ROLE"), "{error}");
     }

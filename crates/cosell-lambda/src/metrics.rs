@@ -13,7 +13,7 @@ pub fn count(outcome: &'static str, reason: &'static str) {
 /// Collects from now on.
 pub fn collector() -> Result<&'static Collector, crate::Error> {
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
-    Ok(Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("function", function).init()?)
+    Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("function", function).init()
 }
 
 /// Writes what was collected. A metric that cannot be written fails no message.

@@ -14,7 +14,7 @@ use crate::metrics;
 /// Groups of messages that are worked off at the same time.
 const ABREAST: usize = 5;
 /// The longest wait between two attempts.
-const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// What a cause may take of a message's attributes.
 const LONGEST_CAUSE: usize = 1024;
 
@@ -330,6 +330,6 @@ mod tests {
             let delay = settings.delay(attempts, None).as_secs();
             assert!((shortest..=longest).contains(&delay), "{attempts}: {delay}");
         }
-        assert_eq!(settings.delay(1, Some(Duration::from_secs(60))).as_secs(), 60);
+        assert_eq!(settings.delay(1, Some(Duration::from_mins(1))).as_secs(), 60);
     }
 }

@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn windows_follow_the_review() {
-        let access = |key, status, stage| access(Kind::Opportunity.field(key).unwrap(), status, stage);
         use ReviewStatus::{ActionRequired, Approved, InReview, PendingSubmission, Rejected, Submitted};
+        let access = |key, status, stage| access(Kind::Opportunity.field(key).unwrap(), status, stage);
         for (key, status, stage, expected) in [
             ("partnerProjectTitle", Some(PendingSubmission), None, Access::Open),
             ("partnerProjectTitle", Some(Submitted), None, Access::Never),

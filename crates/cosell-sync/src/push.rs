@@ -2,6 +2,7 @@
 
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     CrmRef, SyncError,
@@ -17,8 +18,12 @@ pub struct Changed {
     /// Which record.
     #[serde(flatten)]
     pub record: CrmRef,
-    /// When; it makes the next change another message to a queue that drops repetitions.
+    /// When.
     pub modified_at: String,
+    /// A digest of the fields. The queue drops a message that says the same as one before; CRMs keep whole seconds, and
+    /// two edits of one second must not look the same.
+    #[serde(default)]
+    pub content: String,
 }
 
 /// Looks for changes.
@@ -86,12 +91,39 @@ fn concerns_aws(object: &ObjectMapping, record: &CrmRecord) -> bool {
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id))
 }
 
+fn unwritable(cause: serde_json::Error) -> SyncError {
+    SyncError::Body { expected: "writable as JSON", cause }
+}
+
 fn message(object: &ObjectMapping, record: &CrmRecord) -> Result<Message, SyncError> {
     let changed = Changed {
         record: CrmRef { object: object.object.clone(), id: record.id.clone() },
         modified_at: record.modified_at.clone(),
+        content: Uuid::new_v5(&Uuid::NAMESPACE_OID, &serde_json::to_vec(&record.fields).map_err(unwritable)?)
+            .to_string(),
     };
-    let body = serde_json::to_string(&changed)
-        .map_err(|cause| SyncError::Body { expected: "a message to the queue", cause })?;
+    let body = serde_json::to_string(&changed).map_err(unwritable)?;
     Ok(Message { body, group: Some(record.id.clone()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_edits_of_one_second_are_two_messages() {
+        let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+        let object = Mapping::parse(text).unwrap().opportunity;
+        let edited = |step: &str| CrmRecord {
+            id: "006A".into(),
+            modified_at: "2026-03-09T02:00:00Z".into(),
+            by_self: None,
+            fields: [("NextStep".to_owned(), CrmValue::Text(step.to_owned()))].into(),
+        };
+        let message = |step| message(&object, &edited(step)).unwrap();
+        assert_ne!(message("Call"), message("Meet"));
+        assert_eq!(message("Call"), message("Call"), "a repetition is dropped by the queue");
+        assert_eq!(message("Call").group.as_deref(), Some("006A"));
+        assert!(!message("Call").body.contains("Call"), "no value travels with the ring");
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -52,6 +53,8 @@ pub struct Replay {
     pub files: Box<dyn Files>,
     /// How often a message may be sent back.
     pub max_replays: u32,
+    /// The clock.
+    pub now: fn() -> Timestamp,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +68,12 @@ fn replays(letter: &DeadLetter) -> u32 {
     letter.attributes.get(REPLAYS).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-fn decide(letter: &DeadLetter, request: Request, max_replays: u32) -> Decision {
+fn decide(letter: &DeadLetter, request: Request, max_replays: u32, began: Timestamp) -> Decision {
+    // Sent back by this very run and parked again already: the next run may try it, else one run would use up all tries.
+    let parked_at = letter.attributes.get(PARKED_AT).and_then(|at| at.parse::<Timestamp>().ok());
+    if parked_at.is_some_and(|at| at >= began) {
+        return Decision::Keep;
+    }
     // Without a code the function died before it could say why: a crash or a time-out may not come again.
     let heals = letter.attributes.get(CODE).is_none_or(|code| SyncError::heals(code));
     match (heals || request.all, replays(letter) >= max_replays) {
@@ -78,6 +86,7 @@ fn decide(letter: &DeadLetter, request: Request, max_replays: u32) -> Decision {
 impl Replay {
     /// Goes through every queue once.
     pub async fn run(&self, request: Request) -> Result<Replayed, SyncError> {
+        let began = (self.now)();
         let mut replayed = Replayed::default();
         for queue in &self.queues {
             let mut kept = Vec::new();
@@ -87,7 +96,7 @@ impl Replay {
                     break;
                 }
                 for letter in letters {
-                    match decide(&letter, request, self.max_replays) {
+                    match decide(&letter, request, self.max_replays, began) {
                         Decision::SendBack => {
                             self.send_back(queue.as_ref(), &letter).await?;
                             replayed.replayed += 1;
@@ -153,8 +162,12 @@ mod tests {
             (&[(CODE, "malformed_message"), (REPLAYS, "9")], healing, Decision::Keep),
             (&[(CODE, "malformed_message")], all, Decision::SendBack),
             (&[(CODE, "malformed_message"), (REPLAYS, "3")], all, Decision::Quarantine),
+            (&[(CODE, "unavailable"), (PARKED_AT, "2026-03-09T01:59:59Z")], healing, Decision::SendBack),
+            (&[(CODE, "unavailable"), (PARKED_AT, "2026-03-09T02:00:01Z")], healing, Decision::Keep),
+            (&[(CODE, "malformed_message"), (PARKED_AT, "2026-03-09T02:00:01Z")], all, Decision::Keep),
         ] {
-            assert_eq!(decide(&letter(attributes), request, 3), expected, "{attributes:?}");
+            let began = "2026-03-09T02:00:00Z".parse().unwrap();
+            assert_eq!(decide(&letter(attributes), request, 3, began), expected, "{attributes:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the use cases decide, on ports in memory: every sample event, repetitions, and a crash at every call.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod memory;
 
 use cosell_model::{Catalog, OpportunityId};
@@ -76,7 +78,7 @@ async fn every_sample_event_ends_as_its_readme_says() {
         "no-identifier.json",
         "malformed.txt",
     ] {
-        let disposition = world.from_aws().event(&sample(&format!("eventbridge/{name}"))).await;
+        let disposition = world.reader().event(&sample(&format!("eventbridge/{name}"))).await;
         words.push(format!("{name}: {}", word(&disposition)));
     }
     for name in ["changed.json", "malformed.txt"] {
@@ -89,12 +91,12 @@ async fn every_sample_event_ends_as_its_readme_says() {
 async fn a_ring_that_says_nothing_new_writes_nothing() {
     let world = world();
     let ring = sample("eventbridge/opportunity-updated.json");
-    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Done));
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
     assert_eq!(world.crm_text("006000000000000001", "Name").as_deref(), Some("Grid data lake"));
     assert_eq!(world.crm_text("006000000000000001", "ACE_Use_Case__c").as_deref(), Some("Security & Compliance"));
     assert_eq!(world.crm_text("006000000000000001", "AWS_Stage__c").as_deref(), Some("Engaged"));
     world.mutate(|w| w.calls.clear());
-    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
     assert_eq!(world.mutate(|w| w.calls.clone()), ["GetOpportunity", "GetAwsOpportunitySummary", "fetch"]);
 }
 
@@ -106,21 +108,21 @@ async fn two_rings_at_the_same_moment_write_once() {
     link.claimed_until = Some(jiff::Timestamp::MAX);
     cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
     let ring = sample("eventbridge/opportunity-updated.json");
-    assert_eq!(word(&world.from_aws().event(&ring).await), "retry conflict", "another function is writing it");
+    assert_eq!(word(&world.reader().event(&ring).await), "retry conflict", "another function is writing it");
     assert_eq!(world.count("upsert"), 0);
     link.claimed_until = None;
     cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
-    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Done));
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
 }
 
 #[tokio::test]
 async fn a_record_that_somebody_deleted_stays_deleted() {
     let world = world();
     let ring = sample("eventbridge/opportunity-updated.json");
-    world.from_aws().event(&ring).await;
+    world.reader().event(&ring).await;
     world.mutate(|w| w.crm.clear());
     world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
-    assert!(matches!(world.from_aws().event(&ring).await, Disposition::Skip(SkipReason::Deleted)));
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Deleted)));
     assert_eq!(world.mutate(|w| w.crm.len()), 0);
 }
 
@@ -188,7 +190,7 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
         until_settled(async || world.deliver().message(message).await).await;
         // The events of our own calls ring too.
         let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O9000003");
-        until_settled(async || world.from_aws().event(&ring).await).await;
+        until_settled(async || world.reader().event(&ring).await).await;
         let case = format!("call {nth} lost, carried out: {carried_out}");
         world.mutate(|w| {
             let ours: Vec<_> =
@@ -206,7 +208,7 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
 async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     let world = world();
     let ring = sample("eventbridge/opportunity-updated.json");
-    world.from_aws().event(&ring).await;
+    world.reader().event(&ring).await;
     let id = "006000000000000001";
     world.rep_edits(
         "Opportunity",
@@ -215,7 +217,7 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     );
     world.aws_edits("O1234567", "/LifeCycle/TargetCloseDate", json!("2027-02-15"));
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
-    world.from_aws().event(&ring).await;
+    world.reader().event(&ring).await;
     world.mutate(|w| {
         let opportunity = &w.opportunities["O1234567"];
         assert_eq!(opportunity["LifeCycle"]["NextSteps"], "Send the offer");
@@ -243,7 +245,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
     let world = world();
     let ring = sample("eventbridge/opportunity-updated.json");
     world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Submitted"));
-    world.from_aws().event(&ring).await;
+    world.reader().event(&ring).await;
     let id = "006000000000000001";
     world.rep_edits("Opportunity", id, &[("NextStep", json!("Send the offer")), ("Name", json!("Another title"))]);
     assert!(matches!(
@@ -253,7 +255,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
     insta::assert_snapshot!(world.crm_text(id, "ACE_Sync_Message__c").unwrap());
     assert_eq!(world.count("UpdateOpportunity"), 0);
     world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Approved"));
-    world.from_aws().event(&ring).await;
+    world.reader().event(&ring).await;
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
     world.mutate(|w| {
         assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Send the offer");
@@ -266,7 +268,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
 async fn an_accepted_referral_becomes_the_same_record_unmasked() {
     for event_first in [false, true] {
         let world = world();
-        world.from_aws().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+        world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
         let id = "006000000000000001";
         assert_eq!(world.crm_text(id, "ACE_Referral_Status__c").as_deref(), Some("Pending"));
         assert_eq!(world.crm_text(id, "ACE_Accept_By__c").as_deref(), Some("2026-03-24T01:50:25Z"));
@@ -277,7 +279,7 @@ async fn an_accepted_referral_becomes_the_same_record_unmasked() {
             let id = "engi-0123456789abc".parse().unwrap();
             cosell_sync::ports::PartnerCentral::accept(&world, &id, "t").await.unwrap();
             let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
-            world.from_aws().event(&ring).await;
+            world.reader().event(&ring).await;
         }
         let message = format!(r#"{{"object":"Opportunity","id":"{id}","modified_at":"x"}}"#);
         until_settled(async || world.deliver().message(&message).await).await;
@@ -291,7 +293,7 @@ async fn an_accepted_referral_becomes_the_same_record_unmasked() {
 #[tokio::test]
 async fn a_rejected_referral_says_so() {
     let world = world();
-    world.from_aws().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+    world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
     let id = "006000000000000001";
     world.rep_edits("Opportunity", id, &[("ACE_Response__c", json!("Reject"))]);
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
@@ -389,7 +391,7 @@ impl Queue for Collect<'static> {
 async fn reconciliation_rings_for_what_no_event_brought() {
     let world: &'static Shared = Box::leak(Box::new(world()));
     let id: OpportunityId = "O1234567".parse().unwrap();
-    world.from_aws().opportunity(&id, cosell_sync::log::Purpose::Event).await.unwrap();
+    world.reader().opportunity(&id, cosell_sync::log::Purpose::Event).await.unwrap();
     let reconcile = Reconcile {
         partner_central: Box::new(world.clone()),
         ledger: Box::new(world.clone()),
@@ -402,7 +404,7 @@ async fn reconciliation_rings_for_what_no_event_brought() {
     assert_eq!((found.opportunities, found.opportunities_missed, found.invitations_missed), (2, 1, 1));
     let rings: Vec<String> = world.mutate(|w| w.calls.iter().filter(|call| call.starts_with('{')).cloned().collect());
     for ring in &rings {
-        assert!(matches!(world.from_aws().event(ring).await, Disposition::Done), "{ring}");
+        assert!(matches!(world.reader().event(ring).await, Disposition::Done), "{ring}");
     }
     let again = reconcile.run().await.unwrap();
     assert_eq!((again.opportunities_missed, again.invitations_missed), (0, 0));

@@ -10,7 +10,7 @@ cosell_lambda::config! {
         /// How long the sync log is kept, in days.
         log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
         /// The bucket with the mapping file.
-        config_bucket: String = "COSELL_CONFIG_BUCKET",
+        mapping_bucket: String = "COSELL_CONFIG_BUCKET",
         /// The secret with the CRM's credentials.
         crm_secret_arn: String = "COSELL_CRM_SECRET_ARN",
         /// The Salesforce org's address.

@@ -18,7 +18,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let converger = Converger {
         crm: Box::new(Salesforce::connect(&config.salesforce_endpoint, &aws.secret(&config.crm_secret_arn).await?)?),
         ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
-        mapping: aws.mapping(&config.config_bucket).await?,
+        mapping: aws.mapping(&config.mapping_bucket).await?,
         catalog: config.catalog,
         now: Timestamp::now,
     };

@@ -19,7 +19,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         crm: Box::new(Salesforce::connect(&config.salesforce_endpoint, &aws.secret(&config.crm_secret_arn).await?)?),
         ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
         queue: Box::new(aws.queue(&config.deliver_queue_url)),
-        mapping: aws.mapping(&config.config_bucket).await?,
+        mapping: aws.mapping(&config.mapping_bucket).await?,
     };
     let push = &push;
     serve_schedule(|_: Json, go_on| async move { push.run(go_on).await }).await

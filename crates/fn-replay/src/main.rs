@@ -8,6 +8,7 @@ use cosell_sync::{
     ports::DeadLetters,
     replay::{Replay, Request},
 };
+use jiff::Timestamp;
 
 use crate::config::Config;
 
@@ -24,6 +25,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         queues: queues.collect(),
         files: Box::new(aws.files(&config.landing_bucket)),
         max_replays: config.max_replays,
+        now: Timestamp::now,
     };
     let replay = &replay;
     serve_schedule(|request: Request, _| async move { replay.run(request).await }).await

@@ -82,12 +82,12 @@ impl Shared {
         }
     }
 
-    pub fn from_aws(&self) -> FromAws {
+    pub fn reader(&self) -> FromAws {
         FromAws { partner_central: Box::new(self.clone()), converger: self.converger() }
     }
 
     pub fn deliver(&self) -> Deliver {
-        Deliver { from_aws: self.from_aws() }
+        Deliver { from_aws: self.reader() }
     }
 
     pub fn settle(&self) -> Settle {
