@@ -28,11 +28,13 @@ ALLOWED = {
     "cosell-sync": {"cosell-model", "cosell-mapping"},
     "cosell-aws": BELOW_HANDS,
     "cosell-crm": BELOW_HANDS,
-    "cosell-lambda": {"cosell-model", "cosell-sync"},
-    "cosell-cli": BELOW_HANDS | {"cosell-aws", "cosell-crm"},
+    "cosell-lambda": {"cosell-sync"},
+    # Where hands meet: what several doors wire alike.
+    "cosell-wiring": BELOW_HANDS | {"cosell-aws", "cosell-crm"},
+    "cosell-cli": BELOW_HANDS | {"cosell-aws", "cosell-crm", "cosell-wiring"},
     "cosell-sandbox": {"cosell-model"},
 }
-FUNCTION_MAY_USE = BELOW_HANDS | HANDS
+FUNCTION_MAY_USE = BELOW_HANDS | HANDS | {"cosell-wiring"}
 # Nouns compute, work acts through traits: neither holds a client, a server or a runtime.
 CLIENTS = re.compile(r"^(aws[-_].*|reqwest|hyper.*|axum|lambda_runtime)$")
 
@@ -203,6 +205,10 @@ def test_every_function_crate_is_deployed_and_nothing_else() -> None:
     assert deployed == {pascal(crate): f"../target/lambda/{crate}/bootstrap.zip" for crate in function_crates()}
 
 
+def variables(text: str) -> set[str]:
+    return set(re.findall(r'"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', text))
+
+
 @pytest.mark.parametrize("crate", function_crates())
 def test_a_function_gets_exactly_the_variables_it_reads(crate: str) -> None:
     # RUST_LOG is read by cosell-lambda for every function.
@@ -211,7 +217,10 @@ def test_a_function_gets_exactly_the_variables_it_reads(crate: str) -> None:
     assert any("RUST_LOG" in source.read_text() for source in (CRATES / "cosell-lambda" / "src").rglob("*.rs"))
 
     config = (CRATES / crate / "src" / "config.rs").read_text()
-    read = set(re.findall(r'"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', config))
+    shared = (CRATES / "cosell-wiring" / "src" / "settings.rs").read_text()
+    groups = {name: variables(body) for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", shared, re.DOTALL)}
+    assert all(groups.values()), groups
+    read = variables(config).union(*(group for name, group in groups.items() if f": {name}," in config))
     assert read, f"{crate} reads nothing"
     assert set(functions()[pascal(crate)]["Environment"]["Variables"]) == read
 

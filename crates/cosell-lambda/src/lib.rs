@@ -1,19 +1,16 @@
 //! The Lambda shell: what is the same for every function, so that a function is wiring and nothing else.
 //!
-//! - [`config!`]: settings from the environment, all missing ones named at once.
 //! - [`serve_queue`]: batches of messages, each of which ends in one of the four words.
 //! - [`serve_schedule`]: runs by the clock.
 //!
 //! Settings that every function knows besides its own, set by the platform: `AWS_LAMBDA_FUNCTION_NAME` (the dimension
 //! of all metrics), `AWS_LAMBDA_LOG_FORMAT`, `RUST_LOG`.
 
-mod config;
 mod metrics;
 mod queue;
 mod schedule;
 
-pub use config::{Misconfigured, Setting, read};
-pub use queue::{QueueSettings, serve_queue};
+pub use queue::serve_queue;
 pub use schedule::serve_schedule;
 
 /// Why a function could not start or went down.

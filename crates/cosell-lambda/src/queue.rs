@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use cosell_sync::{
-    Disposition, SyncError,
+    Disposition, RetryPolicy, SyncError,
     ports::Letters,
     replay::{ATTEMPTS, CAUSE, CODE, PARKED_AT, REPLAYS},
 };
@@ -13,19 +13,8 @@ use crate::metrics;
 
 /// Groups of messages that are worked off at the same time.
 const ABREAST: usize = 5;
-/// The longest wait between two attempts.
-const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// What a cause may take of a message's attributes.
 const LONGEST_CAUSE: usize = 1024;
-
-/// How a queue is served.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueSettings {
-    /// Attempts after which a message is parked.
-    pub max_receives: u32,
-    /// The wait after the first attempt, in seconds; it doubles with each further one.
-    pub retry_base_seconds: u32,
-}
 
 /// Serves the function's queue: hands each message's body to `handle` and does with the message what it says.
 ///
@@ -33,7 +22,7 @@ pub struct QueueSettings {
 /// with its cause. A panic is an attempt that failed. Messages of one FIFO group stay in order: after one that is to be
 /// retried the rest of its group waits. Nobody else does.
 pub async fn serve_queue<F>(
-    settings: QueueSettings,
+    retries: RetryPolicy,
     letters: impl Letters,
     handle: impl Fn(String) -> F,
 ) -> Result<(), crate::Error>
@@ -41,7 +30,7 @@ where
     F: Future<Output = Disposition>,
 {
     let collector = metrics::collector()?;
-    let shell = &Shell { settings, letters, handle };
+    let shell = &Shell { retries, letters, handle };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let response = shell.batch(event.payload).await;
         metrics::flush(collector);
@@ -51,7 +40,7 @@ where
 }
 
 struct Shell<L, H> {
-    settings: QueueSettings,
+    retries: RetryPolicy,
     letters: L,
     handle: H,
 }
@@ -98,7 +87,7 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
             let verdict = if again.is_empty() {
                 self.message(&message).await
             } else {
-                self.delay(&message, self.settings.retry_base()).await;
+                self.delay(&message, self.retries.delay(1, None)).await;
                 Verdict::Again
             };
             if verdict == Verdict::Again {
@@ -124,9 +113,9 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
                 tracing::info!(id, attempts, outcome = "skip", reason = reason.code(), "message worked off");
                 Verdict::Acknowledge
             }
-            Disposition::Retry(error) if attempts < self.settings.max_receives => {
+            Disposition::Retry(error) if attempts < self.retries.max_attempts => {
                 metrics::count("retry", error.code());
-                let delay = self.settings.delay(attempts, error.retry_after());
+                let delay = self.retries.delay(attempts, error.retry_after());
                 let seconds = delay.as_secs();
                 tracing::warn!(
                     id,
@@ -183,19 +172,6 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
                 Verdict::Again
             }
         }
-    }
-}
-
-impl QueueSettings {
-    fn retry_base(self) -> Duration {
-        Duration::from_secs(self.retry_base_seconds.into())
-    }
-
-    /// The wait after an attempt: doubled each time, with a quarter of chance so that a crowd spreads.
-    fn delay(self, attempts: u32, asked: Option<Duration>) -> Duration {
-        let doubled = self.retry_base().saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1)));
-        let spread = doubled.mul_f64(1.0 + fastrand::f64() / 4.0);
-        spread.max(asked.unwrap_or_default()).min(LONGEST_DELAY)
     }
 }
 
@@ -269,8 +245,7 @@ mod tests {
     }
 
     async fn failures(notes: &Notes, messages: &[(&str, &str, &str, u32)]) -> Vec<String> {
-        let shell =
-            Shell { settings: QueueSettings { max_receives: 3, retry_base_seconds: 1 }, letters: notes, handle };
+        let shell = Shell { retries: RetryPolicy { max_attempts: 3, base_seconds: 1 }, letters: notes, handle };
         let mut ids: Vec<_> =
             shell.batch(event(messages)).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
         ids.sort();
@@ -321,15 +296,5 @@ mod tests {
     async fn what_cannot_be_parked_stays() {
         let notes = Notes { refuses: true, ..Notes::default() };
         assert_eq!(failures(&notes, &[("1", "", "nonsense", 1)]).await, ["1"]);
-    }
-
-    #[test]
-    fn delays_grow_and_listen() {
-        let settings = QueueSettings { max_receives: 9, retry_base_seconds: 5 };
-        for (attempts, shortest, longest) in [(1, 5, 7), (2, 10, 13), (4, 40, 50), (30, 900, 900)] {
-            let delay = settings.delay(attempts, None).as_secs();
-            assert!((shortest..=longest).contains(&delay), "{attempts}: {delay}");
-        }
-        assert_eq!(settings.delay(1, Some(Duration::from_mins(1))).as_secs(), 60);
     }
 }

@@ -157,3 +157,40 @@ impl From<Result<Self, SyncError>> for Disposition {
         result.unwrap_or_else(Self::from)
     }
 }
+
+/// The longest wait between two attempts.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// When a message comes again, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts after which it is parked.
+    pub max_attempts: u32,
+    /// The wait after the first attempt, in seconds; it doubles with each further one.
+    pub base_seconds: u32,
+}
+
+impl RetryPolicy {
+    /// The wait after an attempt, at least what the far side asked for, with a quarter of chance so that a crowd spreads.
+    pub fn delay(self, attempts: u32, asked: Option<Duration>) -> Duration {
+        let base = Duration::from_secs(self.base_seconds.into());
+        let doubled = base.saturating_mul(2u32.saturating_pow(attempts.saturating_sub(1)));
+        let spread = doubled.mul_f64(1.0 + fastrand::f64() / 4.0);
+        spread.max(asked.unwrap_or_default()).min(LONGEST_DELAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_listen() {
+        let retries = RetryPolicy { max_attempts: 9, base_seconds: 5 };
+        for (attempts, shortest, longest) in [(1, 5, 7), (2, 10, 13), (4, 40, 50), (30, 900, 900)] {
+            let delay = retries.delay(attempts, None).as_secs();
+            assert!((shortest..=longest).contains(&delay), "{attempts}: {delay}");
+        }
+        assert_eq!(retries.delay(1, Some(Duration::from_mins(1))).as_secs(), 60);
+    }
+}

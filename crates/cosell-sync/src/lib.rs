@@ -15,5 +15,5 @@ pub mod reconcile;
 pub mod replay;
 
 pub use converge::{Arrival, Converged, Converger};
-pub use disposition::{Disposition, SkipReason, SyncError};
+pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
 pub use link::{CrmRef, Link, LinkKey, Referral, Share};

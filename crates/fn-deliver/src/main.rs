@@ -3,10 +3,9 @@
 mod config;
 
 use cosell_aws::Aws;
-use cosell_crm::Salesforce;
-use cosell_lambda::{QueueSettings, serve_queue};
-use cosell_sync::{Converger, deliver::Deliver, from_aws::FromAws};
-use jiff::Timestamp;
+use cosell_lambda::serve_queue;
+use cosell_sync::deliver::Deliver;
+use cosell_wiring::{FromEnv, from_aws};
 
 use crate::config::Config;
 
@@ -15,17 +14,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start();
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let converger = Converger {
-        crm: Box::new(Salesforce::connect(&config.salesforce_endpoint, &aws.secret(&config.crm_secret_arn).await?)?),
-        ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
-        mapping: aws.mapping(&config.mapping_bucket).await?,
-        catalog: config.catalog,
-        now: Timestamp::now,
-    };
-    let deliver =
-        Deliver { from_aws: FromAws { partner_central: Box::new(aws.partner_central(config.catalog)), converger } };
-    let settings = QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
-    let letters = aws.letters(&config.queue_url, &config.dead_letter_queue_url);
-    let deliver = &deliver;
-    serve_queue(settings, letters, |body| async move { deliver.message(&body).await }).await
+    let deliver = &Deliver { from_aws: from_aws(&aws, &config.ledger, &config.crm).await? };
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), |body| async move { deliver.message(&body).await })
+        .await
 }

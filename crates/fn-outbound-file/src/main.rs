@@ -3,10 +3,9 @@
 mod config;
 
 use cosell_aws::Aws;
-use cosell_crm::Salesforce;
-use cosell_lambda::{QueueSettings, serve_queue};
-use cosell_sync::{Converger, files::Settle};
-use jiff::Timestamp;
+use cosell_lambda::serve_queue;
+use cosell_sync::files::Settle;
+use cosell_wiring::{FromEnv, converger};
 
 use crate::config::Config;
 
@@ -15,20 +14,11 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start();
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let converger = Converger {
-        crm: Box::new(Salesforce::connect(&config.salesforce_endpoint, &aws.secret(&config.crm_secret_arn).await?)?),
-        ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
-        mapping: aws.mapping(&config.mapping_bucket).await?,
-        catalog: config.catalog,
-        now: Timestamp::now,
+    let settle = &Settle {
+        ace: config.files.ace(&aws).await,
+        landing: config.files.landing(&aws),
+        converger: converger(&aws, &config.ledger, &config.crm).await?,
     };
-    let settle = Settle {
-        ace: Box::new(aws.ace_bucket(&config.ace_bucket, config.ace_role_arn.as_deref()).await),
-        landing: Box::new(aws.files(&config.landing_bucket)),
-        converger,
-    };
-    let settings = QueueSettings { max_receives: config.max_receives, retry_base_seconds: config.retry_base_seconds };
-    let letters = aws.letters(&config.queue_url, &config.dead_letter_queue_url);
-    let settle = &settle;
-    serve_queue(settings, letters, |body| async move { settle.event(&body).await }).await
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), |body| async move { settle.event(&body).await })
+        .await
 }

@@ -3,9 +3,9 @@
 mod config;
 
 use cosell_aws::Aws;
-use cosell_crm::Salesforce;
 use cosell_lambda::serve_schedule;
 use cosell_sync::push::Push;
+use cosell_wiring::{FromEnv, crm};
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -15,12 +15,11 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start();
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let push = Push {
-        crm: Box::new(Salesforce::connect(&config.salesforce_endpoint, &aws.secret(&config.crm_secret_arn).await?)?),
-        ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
+    let push = &Push {
+        crm: crm(&aws, &config.crm).await?,
+        ledger: config.ledger.connect(&aws),
         queue: Box::new(aws.queue(&config.deliver_queue_url)),
-        mapping: aws.mapping(&config.mapping_bucket).await?,
+        mapping: aws.mapping(&config.crm.mapping_bucket).await?,
     };
-    let push = &push;
     serve_schedule(|_: Json, go_on| async move { push.run(go_on).await }).await
 }

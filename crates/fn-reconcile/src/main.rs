@@ -5,6 +5,7 @@ mod config;
 use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
 use cosell_sync::reconcile::Reconcile;
+use cosell_wiring::FromEnv;
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -14,13 +15,12 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start();
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let reconcile = Reconcile {
-        partner_central: Box::new(aws.partner_central(config.catalog)),
-        ledger: Box::new(aws.ledger(&config.table, config.catalog, config.log_retention_days)),
+    let reconcile = &Reconcile {
+        partner_central: Box::new(aws.partner_central(config.ledger.catalog)),
+        ledger: config.ledger.connect(&aws),
         opportunities: Box::new(aws.queue(&config.opportunity_queue_url)),
         invitations: Box::new(aws.queue(&config.invitation_queue_url)),
-        catalog: config.catalog,
+        catalog: config.ledger.catalog,
     };
-    let reconcile = &reconcile;
     serve_schedule(|_: Json, _| async move { reconcile.run().await }).await
 }

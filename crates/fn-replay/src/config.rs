@@ -1,4 +1,4 @@
-cosell_lambda::config! {
+cosell_wiring::config! {
     /// What this function is told by its environment.
     pub struct Config {
         /// Each dead-letter queue and the queue that its messages came from.

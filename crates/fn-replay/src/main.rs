@@ -8,6 +8,7 @@ use cosell_sync::{
     ports::DeadLetters,
     replay::{Replay, Request},
 };
+use cosell_wiring::FromEnv;
 use jiff::Timestamp;
 
 use crate::config::Config;
@@ -21,12 +22,11 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         .routes
         .iter()
         .map(|(dead_letters, source)| Box::new(aws.dead_letters(dead_letters, source)) as Box<dyn DeadLetters>);
-    let replay = Replay {
+    let replay = &Replay {
         queues: queues.collect(),
         files: Box::new(aws.files(&config.landing_bucket)),
         max_replays: config.max_replays,
         now: Timestamp::now,
     };
-    let replay = &replay;
     serve_schedule(|request: Request, _| async move { replay.run(request).await }).await
 }

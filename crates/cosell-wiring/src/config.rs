@@ -64,36 +64,48 @@ pub fn read<S: Setting>(name: &str, problems: &mut Vec<String>) -> Option<S> {
     S::from_text(env::var(name).ok()).map_err(|problem| problems.push(format!("{name} {problem}"))).ok()
 }
 
-/// Declares a function's settings, each with its variable, and `from_env`, which names all that is wrong at once.
+/// Settings that the environment holds.
+pub trait FromEnv: Sized {
+    /// Reads them and notes all that is wrong.
+    fn read(problems: &mut Vec<String>) -> Option<Self>;
+
+    /// Reads them, or says all that is wrong.
+    fn from_env() -> Result<Self, Misconfigured> {
+        let mut problems = Vec::new();
+        Self::read(&mut problems).ok_or(Misconfigured(problems))
+    }
+}
+
+/// Declares settings, each with its variable or as a group of settings declared so too.
 /// There is no default that stands in for a forgotten variable.
 #[macro_export]
 macro_rules! config {
-    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ty = $variable:literal,)* }) => {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $ty:ty $(= $variable:literal)?,)*
+    }) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Debug, Clone)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: $ty,)*
         }
 
-        impl $name {
-            /// Reads the environment.
-            pub fn from_env() -> Result<Self, $crate::Misconfigured> {
-                let mut problems = Vec::new();
-                $(let $field = $crate::read::<$ty>($variable, &mut problems);)*
-                match ($($field,)*) {
-                    ($(Some($field),)*) => Ok(Self { $($field,)* }),
-                    _ => Err($crate::Misconfigured(problems)),
-                }
+        impl $crate::FromEnv for $name {
+            fn read(problems: &mut Vec<String>) -> Option<Self> {
+                $(let $field = $crate::config!(@read problems, $ty $(, $variable)?);)*
+                Some(Self { $($field: $field?,)* })
             }
         }
     };
+    (@read $problems:ident, $ty:ty, $variable:literal) => { $crate::read::<$ty>($variable, $problems) };
+    (@read $problems:ident, $ty:ty) => { <$ty as $crate::FromEnv>::read($problems) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::QueueSettings;
 
-    config! {
+    crate::config! {
         /// For this test.
         pub struct Example {
             /// Missing.
@@ -102,14 +114,17 @@ mod tests {
             table: String = "COSELL_TEST_TABLE",
             /// May be missing.
             role: Option<String> = "COSELL_TEST_ROLE",
+            /// A group.
+            queue: QueueSettings,
         }
     }
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let read = Example::from_env().map(|Example { catalog, table, role }| (catalog, table, role));
+        let read = Example::from_env().map(|Example { catalog, table, role, queue }| (catalog, table, role, queue));
         let error = read.unwrap_err().to_string();
         assert!(error.contains("COSELL_TEST_CATALOG is not set; COSELL_TEST_TABLE is not set"), "{error}");
+        assert!(error.contains("COSELL_QUEUE_URL is not set"), "of the group too: {error}");
         assert!(!error.contains("ROLE"), "{error}");
     }
 

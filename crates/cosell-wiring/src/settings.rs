@@ -1,0 +1,89 @@
+//! Groups of settings that several doors have.
+
+use cosell_aws::Aws;
+use cosell_model::Catalog;
+use cosell_sync::{
+    RetryPolicy,
+    ports::{AceBucket, Files, Ledger, Letters},
+};
+
+crate::config! {
+    /// cosell's memory.
+    pub struct LedgerSettings {
+        /// Which world of Partner Central.
+        catalog: Catalog = "COSELL_CATALOG",
+        /// The ledger's table.
+        table: String = "COSELL_TABLE",
+        /// How long the sync log is kept, in days.
+        log_retention_days: u16 = "COSELL_LOG_RETENTION_DAYS",
+    }
+}
+
+impl LedgerSettings {
+    /// The ledger.
+    pub fn connect(&self, aws: &Aws) -> Box<dyn Ledger> {
+        Box::new(aws.ledger(&self.table, self.catalog, self.log_retention_days))
+    }
+}
+
+crate::config! {
+    /// The CRM.
+    pub struct CrmSettings {
+        /// The bucket with the mapping file.
+        mapping_bucket: String = "COSELL_CONFIG_BUCKET",
+        /// The secret with the CRM's credentials.
+        secret_arn: String = "COSELL_CRM_SECRET_ARN",
+        /// The Salesforce org's address.
+        salesforce_endpoint: String = "SALESFORCE_ENDPOINT",
+    }
+}
+
+crate::config! {
+    /// The queue that feeds a function.
+    pub struct QueueSettings {
+        /// The queue.
+        queue_url: String = "COSELL_QUEUE_URL",
+        /// Where messages are parked.
+        dead_letter_queue_url: String = "COSELL_DEAD_LETTER_QUEUE_URL",
+        /// Attempts after which a message is parked.
+        max_receives: u32 = "COSELL_MAX_RECEIVES",
+        /// The wait after the first attempt, in seconds.
+        retry_base_seconds: u32 = "COSELL_RETRY_BASE_SECONDS",
+    }
+}
+
+impl QueueSettings {
+    /// The queue from the function's side.
+    pub fn letters(&self, aws: &Aws) -> impl Letters + use<> {
+        aws.letters(&self.queue_url, &self.dead_letter_queue_url)
+    }
+
+    /// When a message comes again.
+    pub fn retries(&self) -> RetryPolicy {
+        RetryPolicy { max_attempts: self.max_receives, base_seconds: self.retry_base_seconds }
+    }
+}
+
+crate::config! {
+    /// The file exchange.
+    pub struct FileSettings {
+        /// AWS's bucket of the file exchange.
+        ace_bucket: String = "COSELL_ACE_BUCKET",
+        /// The role to read it with, if it takes another one.
+        ace_role_arn: Option<String> = "COSELL_ACE_ROLE_ARN",
+        /// Our bucket.
+        landing_bucket: String = "COSELL_LANDING_BUCKET",
+    }
+}
+
+impl FileSettings {
+    /// AWS's bucket.
+    pub async fn ace(&self, aws: &Aws) -> Box<dyn AceBucket> {
+        Box::new(aws.ace_bucket(&self.ace_bucket, self.ace_role_arn.as_deref()).await)
+    }
+
+    /// Our bucket.
+    pub fn landing(&self, aws: &Aws) -> Box<dyn Files> {
+        Box::new(aws.files(&self.landing_bucket))
+    }
+}
