@@ -36,8 +36,10 @@ test: .venv/.ready ## everything that must pass: unit tests, doc tests, end to e
 
 check: fmt clippy deny template python ## format, lints, licences and walls, template, Python
 
-bench: ## measure (optimized build)
-	cargo bench --workspace --locked --bench '*'
+bench: .venv/.ready ## start-up, memory and size of the functions (optimized build of this machine's kind; zips by `make build`)
+	$(CARGO_BUILD)
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
+	$(BIN)/python tests/measure.py
 
 build: .venv/.ready-build ## the functions for Lambda, target/lambda/*/bootstrap.zip (ARCH=arm64|x86_64)
 	rustup target add $(RUST_TARGET_$(ARCH))

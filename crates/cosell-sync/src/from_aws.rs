@@ -126,6 +126,8 @@ impl FromAws {
         link.referral = Some(Referral { status: invitation.status, accept_token: token });
         // Once accepted, the opportunity itself says more than the invitation.
         if let Some(opportunity) = link.opportunity().cloned() {
+            self.converger.unclaimed(&link)?;
+            self.converger.ledger.save(&mut link).await?;
             return Ok(self.opportunity(&opportunity, Purpose::Event).await?.1.into());
         }
         let mut facts = self.referral_facts(&link);

@@ -1,6 +1,7 @@
 //! Finds what events missed: they are best effort. What is new or newer than we know rings the same queues again.
 
 use cosell_model::{Catalog, InvitationId, OpportunityId};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,6 +22,8 @@ pub struct Reconcile {
     pub invitations: Box<dyn Queue>,
     /// Which world of Partner Central this deployment serves.
     pub catalog: Catalog,
+    /// The clock.
+    pub now: fn() -> Timestamp,
 }
 
 /// What a run found.
@@ -41,15 +44,20 @@ pub const SOURCE: &str = "cosell.reconcile";
 
 const CURSOR: &str = "reconcile";
 
+/// How far back the very first run looks.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(1);
+
 impl Reconcile {
     /// Goes through both lists once.
     pub async fn run(&self) -> Result<Reconciled, SyncError> {
         let mut reconciled = Reconciled::default();
-        // Only AWS's own timestamps are good watermarks; the last one is asked for again, which is harmless.
-        let since = self.ledger.cursor(CURSOR).await?;
+        // Only AWS's own timestamps are good watermarks; the last one is asked for again, which is harmless. The first run
+        // has none: it looks back a little and leaves the existing pipeline alone, which somebody has to match first.
+        let first = || (self.now)().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::MIN).to_string();
+        let since = self.ledger.cursor(CURSOR).await?.unwrap_or_else(first);
         let mut page = None;
         loop {
-            let listed = self.partner_central.opportunities(since.as_deref(), page.as_deref()).await?;
+            let listed = self.partner_central.opportunities(Some(&since), page.as_deref()).await?;
             let mut missed = Vec::new();
             for line in &listed.items {
                 let link = self.ledger.link(&LinkKey::Opportunity(line.id.clone())).await?;

@@ -291,6 +291,25 @@ async fn an_accepted_referral_becomes_the_same_record_unmasked() {
 }
 
 #[tokio::test]
+async fn a_referral_that_somebody_accepts_at_aws_says_so_in_whatever_order_its_events_come() {
+    let accepted = sample("eventbridge/engagement-invitation-created.json").replace("Created", "Accepted");
+    let created = sample("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
+    for rings in [[&accepted, &created], [&created, &accepted]] {
+        let world = world();
+        world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+        let id = "engi-0123456789abc".parse().unwrap();
+        cosell_sync::ports::PartnerCentral::accept(&world, &id, "not ours").await.unwrap();
+        for ring in rings {
+            until_settled(async || world.reader().event(ring).await).await;
+        }
+        let record = "006000000000000001";
+        assert_eq!(world.mutate(|w| w.crm.len()), 1);
+        assert_eq!(world.crm_text(record, "ACE_Referral_Status__c").as_deref(), Some("Accepted"));
+        assert_eq!(world.crm_text(record, "ACE_Opportunity_Id__c").as_deref(), Some("O5000001"));
+    }
+}
+
+#[tokio::test]
 async fn a_rejected_referral_says_so() {
     let world = world();
     world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
@@ -398,6 +417,7 @@ async fn reconciliation_rings_for_what_no_event_brought() {
         opportunities: Box::new(Collect(world)),
         invitations: Box::new(Collect(world)),
         catalog: Catalog::Sandbox,
+        now: jiff::Timestamp::now,
     };
     world.mutate(|w| w.calls.clear());
     let found = reconcile.run().await.unwrap();

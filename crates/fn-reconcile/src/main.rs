@@ -6,6 +6,7 @@ use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
 use cosell_sync::reconcile::Reconcile;
 use cosell_wiring::FromEnv;
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -21,6 +22,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         opportunities: Box::new(aws.queue(&config.opportunity_queue_url)),
         invitations: Box::new(aws.queue(&config.invitation_queue_url)),
         catalog: config.ledger.catalog,
+        now: Timestamp::now,
     };
     serve_schedule(|_: Json, _| async move { reconcile.run().await }).await
 }
