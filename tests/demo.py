@@ -262,6 +262,8 @@ def play(story: Story) -> None:
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell that started us in the background has switched Ctrl-C off.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began = time.monotonic()
     story = None
     try:

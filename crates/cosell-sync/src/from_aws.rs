@@ -61,12 +61,14 @@ impl FromAws {
 
     /// Brings an opportunity's present state into the CRM.
     pub async fn opportunity(&self, id: &OpportunityId, purpose: Purpose) -> Result<(Link, Converged), SyncError> {
-        let answer = self.partner_central.opportunity(id).await?;
-        let summary = if self.converger.mapping.opportunity.needs_summary() {
-            self.partner_central.summary(id).await?
-        } else {
-            None
+        let summary = async {
+            if self.converger.mapping.opportunity.needs_summary() {
+                self.partner_central.summary(id).await
+            } else {
+                Ok(None)
+            }
         };
+        let (answer, summary) = futures::try_join!(self.partner_central.opportunity(id), summary)?;
         let api::Decoded { record, unread } = api::opportunity(&answer, summary.as_ref());
         for (field, cause) in unread {
             tracing::warn!(opportunity = %id, field = field.key, %cause, "AWS answered a value that cannot be read");

@@ -27,13 +27,9 @@ pub async fn crm(aws: &Aws, settings: &CrmSettings) -> Result<Box<dyn Crm>, Erro
 
 /// The way into the CRM.
 pub async fn converger(aws: &Aws, ledger: &LedgerSettings, crm: &CrmSettings) -> Result<Converger, Error> {
-    Ok(Converger {
-        crm: self::crm(aws, crm).await?,
-        ledger: ledger.connect(aws),
-        mapping: aws.mapping(&crm.mapping_bucket).await?,
-        catalog: ledger.catalog,
-        now: Timestamp::now,
-    })
+    let mapping = async { Ok(aws.mapping(&crm.mapping_bucket).await?) };
+    let (crm, mapping) = futures::try_join!(self::crm(aws, crm), mapping)?;
+    Ok(Converger { crm, ledger: ledger.connect(aws), mapping, catalog: ledger.catalog, now: Timestamp::now })
 }
 
 /// The way from Partner Central into the CRM.
