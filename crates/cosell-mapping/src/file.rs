@@ -261,12 +261,9 @@ impl ObjectMapping {
     /// Every CRM field that must be read to know a record's side of the story.
     pub fn crm_fields(&self) -> Vec<String> {
         let referral = self.referral.iter().flat_map(|fields| {
-            [
-                Some(&fields.invitation_id),
-                Some(&fields.status),
-                Some(&fields.response),
-                fields.rejection_reason.as_ref(),
-            ]
+            let ReferralFields { invitation_id, status, accept_by, response, rejection_reason, accept: _, reject: _ } =
+                fields;
+            [Some(invitation_id), Some(status), Some(response), accept_by.as_ref(), rejection_reason.as_ref()]
         });
         let mut names: Vec<&String> = [Some(&self.ace_id), self.share.as_ref(), self.status.sync_status.as_ref()]
             .into_iter()

@@ -101,6 +101,16 @@ async fn a_ring_that_says_nothing_new_writes_nothing() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_rings_again_is_not_written_again() {
+    let world = world();
+    let ring = sample("eventbridge/engagement-invitation-created.json");
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    world.mutate(|w| w.calls.clear());
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.mutate(|w| w.calls.clone()), ["GetEngagementInvitation", "fetch"]);
+}
+
+#[tokio::test]
 async fn two_rings_at_the_same_moment_write_once() {
     let world = world();
     let key = cosell_sync::LinkKey::Opportunity("O1234567".parse().unwrap());
