@@ -6,6 +6,7 @@ mod output;
 mod stack;
 
 use clap::{Parser, Subcommand};
+use cosell_sync::ports::{PortError, Rejection};
 
 use output::Format;
 
@@ -55,6 +56,14 @@ async fn main() -> std::process::ExitCode {
                 source = cause.source();
             }
             eprintln!();
+            if let Some(PortError::Rejected { problems, .. }) = error.downcast_ref() {
+                for Rejection { field, code, message } in problems {
+                    eprintln!(
+                        "- {}{code}: {message}",
+                        field.as_ref().map_or_else(String::new, |field| format!("{field}: "))
+                    );
+                }
+            }
             std::process::ExitCode::FAILURE
         }
     }

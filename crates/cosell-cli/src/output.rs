@@ -22,6 +22,10 @@ pub fn rows<T: Serialize>(
         println!("{}", serde_json::to_string_pretty(items)?);
         return Ok(());
     }
+    if items.is_empty() {
+        eprintln!("nothing found");
+        return Ok(());
+    }
     let table: Vec<Vec<String>> =
         std::iter::once(heads.iter().map(|head| head.to_uppercase()).collect()).chain(items.iter().map(row)).collect();
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
