@@ -23,7 +23,7 @@ from stack import BINARIES, HOST, ROOT, Stack
 RELEASE = BINARIES.parent / "release"
 ZIPS = ROOT / "target" / "lambda"
 STARTS = 15
-LIMITS = {"start-up": (150.0, "ms"), "memory": (40.0, "MiB"), "zip": (8.0, "MiB")}
+LIMITS = {"start-up": (80.0, "ms"), "memory": (20.0, "MiB"), "zip": (5.0, "MiB")}
 
 
 class Runtime:

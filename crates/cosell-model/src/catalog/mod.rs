@@ -8,7 +8,7 @@ pub mod lead;
 pub mod opportunity;
 mod picklist;
 
-pub use picklist::{Picklist, countries};
+pub use picklist::{Country, Picklist, countries};
 
 use crate::life_cycle::Windows;
 

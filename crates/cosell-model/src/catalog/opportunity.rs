@@ -35,6 +35,9 @@ pub static FIELDS: &[Field] = &[
     f("lastModifiedDate", DateTime, "When it last changed at AWS; the key of the optimistic lock").read("LastModifiedDate"),
     f("createdBy", text(255), "Who created it"),
     f("lastModifiedBy", text(255), "Who changed it last"),
+    // A lead becomes an opportunity by an operation of its own in the API.
+    f("apnCrmLeadUniqueIdentifier", text(18), "The lead that became this opportunity"),
+    f("backwardsCompatibilityChanges", text(u16::MAX), "What AWS changed to fit payload version 1.0"),
     f("acceptBy", DateTime, "Until when a referral must be answered").invited("ExpirationDate"),
     f("partnerAcceptanceStatus", Picklist(&list::ACCEPTANCE), "The partner's answer to a referral"),
     f("rejectionReason", Picklist(&list::REJECTION_REASON), "Why the partner declined a referral").write("RejectionReason", Write::OwnOperation, NO),
@@ -84,6 +87,8 @@ pub static FIELDS: &[Field] = &[
     f("stage", Picklist(&list::STAGE), "The partner's sales stage").body("LifeCycle.Stage", AP).required(Update).default("Prospect"),
     f("closedLostReason", Picklist(&list::CLOSED_LOST_REASON), "Why the deal was lost").body("LifeCycle.ClosedLostReason", AP).required(When("stage", "Closed Lost")),
     f("nextStep", text(255), "What happens next").body("LifeCycle.NextSteps", AP),
+    // In the API a list of entries, which travels untouched; in the files one text.
+    f("nextStepHistory", text(u16::MAX), "What was to happen next, one entry a line"),
 
     // Marketing
     f("isOppFromMarketingActivity", Picklist(&list::MARKETING_SOURCE), "Whether a campaign led to the deal").file("IsOppFromMarketingActivity").body("Marketing.Source", AP).default("None"),
@@ -104,6 +109,9 @@ pub static FIELDS: &[Field] = &[
     f("primaryContactLastName", text(80), "The partner salesperson's last name").write("OpportunityTeam[BusinessTitle=PartnerAccountManager].LastName", Write::CreateOnly, AP).personal(),
     f("primaryContactEmail", Email, "The partner salesperson's e-mail").write("OpportunityTeam[BusinessTitle=PartnerAccountManager].Email", Write::CreateOnly, AP).personal(),
     f("primaryContactPhone", Phone, "The partner salesperson's phone").write("OpportunityTeam[BusinessTitle=PartnerAccountManager].Phone", Write::CreateOnly, AP).personal(),
+    // In the API the title is the role by which the person is found.
+    f("primaryContactTitle", text(80), "The partner salesperson's position").personal(),
+    f("opportunityOwnerName", text(161), "The owner in Partner Central").personal(),
     f("opportunityOwnerEmail", Email, "E-mail of the owner in Partner Central").write("OpportunityTeam[BusinessTitle=OpportunityOwner].Email", Write::OwnOperation, AP).personal(),
 
     // AWS's side
@@ -121,4 +129,10 @@ pub static FIELDS: &[Field] = &[
     f("awsAccountOwnerEmail", Email, "E-mail of who owns the customer at AWS").file("aWSAccountOwnerEmail").summary(&["OpportunityTeam[BusinessTitle=AWSAccountOwner].Email"]).personal(),
     f("partnerDeveloperManager", text(161), "The partner's development manager at AWS").summary(&["OpportunityTeam[BusinessTitle=PDM].FirstName", "OpportunityTeam[BusinessTitle=PDM].LastName"]).personal(),
     f("partnerDeveloperManagerEmail", Email, "E-mail of the development manager").summary(&["OpportunityTeam[BusinessTitle=PDM].Email"]).personal(),
+    f("awsPartnerSuccessManagerName", text(161), "The partner's success manager at AWS").file("aWSPartnerSuccessManagerName").summary(&["OpportunityTeam[BusinessTitle=PSM].FirstName", "OpportunityTeam[BusinessTitle=PSM].LastName"]).personal(),
+    f("awsPartnerSuccessManagerEmail", Email, "E-mail of the success manager").file("aWSPartnerSuccessManagerEmail").summary(&["OpportunityTeam[BusinessTitle=PSM].Email"]).personal(),
+    f("awsIsvSuccessManagerName", text(161), "The partner's success manager for software vendors at AWS").file("aWSISVSuccessManagerName").summary(&["OpportunityTeam[BusinessTitle=ISVSM].FirstName", "OpportunityTeam[BusinessTitle=ISVSM].LastName"]).personal(),
+    f("awsIsvSuccessManagerEmail", Email, "E-mail of the success manager for software vendors").file("aWSISVSuccessManagerEmail").summary(&["OpportunityTeam[BusinessTitle=ISVSM].Email"]).personal(),
+    f("wwpsPdm", text(161), "The partner's development manager for the public sector at AWS").file("wWPSPDM").summary(&["OpportunityTeam[BusinessTitle=WWPSPDM].FirstName", "OpportunityTeam[BusinessTitle=WWPSPDM].LastName"]).personal(),
+    f("wwpsPdmEmail", Email, "E-mail of the development manager for the public sector").file("wWPSPDMEmail").summary(&["OpportunityTeam[BusinessTitle=WWPSPDM].Email"]).personal(),
 ];

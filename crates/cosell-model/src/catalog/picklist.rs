@@ -5,57 +5,112 @@ use std::sync::LazyLock;
 pub struct Picklist {
     /// What messages call it.
     pub name: &'static str,
-    /// The values. None means that AWS keeps the list and may change it: nothing is checked here.
+    /// The values.
     pub values: &'static [&'static str],
     /// Values that the S3 files spell differently: (API, file).
     pub in_files: &'static [(&'static str, &'static str)],
+    /// Whether AWS keeps the list on its servers and may lengthen it: a value that is not here may still be right, and
+    /// AWS's own answer decides.
+    pub open: bool,
 }
 
 impl Picklist {
-    /// Whether AWS takes `value`.
+    /// Whether AWS takes `value`, as far as is known here.
     pub fn has(&self, value: &str) -> bool {
-        if std::ptr::eq(self, &raw const COUNTRY) {
-            return countries().any(|(code, _)| code == value);
-        }
-        self.values.is_empty() || self.values.contains(&value)
+        self.open || self.values().any(|known| known == value)
+    }
+
+    /// The values that are known here.
+    pub fn values(&self) -> impl Iterator<Item = &'static str> {
+        let countries = std::ptr::eq(self, &raw const COUNTRY).then(countries);
+        self.values.iter().copied().chain(countries.into_iter().flatten().map(|country| country.code))
     }
 
     /// The API's spelling of a value from a file; unknown values stay as they are.
     pub fn from_file<'v>(&self, value: &'v str) -> &'v str {
         if std::ptr::eq(self, &raw const COUNTRY) {
-            return countries().find(|(_, name)| *name == value).map_or(value, |(code, _)| code);
+            return countries().find(|country| country.is_called(value)).map_or(value, |country| country.code);
         }
         self.in_files.iter().find(|(_, file)| *file == value).map_or(value, |(api, _)| api)
     }
+
+    /// The files' spelling of a value of the API; unknown values stay as they are.
+    pub fn to_file<'v>(&self, value: &'v str) -> &'v str {
+        if std::ptr::eq(self, &raw const COUNTRY) {
+            return countries().find(|country| country.code == value).map_or(value, |country| country.name);
+        }
+        self.in_files.iter().find(|(api, _)| *api == value).map_or(value, |(_, file)| file)
+    }
 }
 
-/// Countries: (ISO 3166 code, English name).
-pub fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {
-    static COUNTRIES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-        include_str!("../../data/countries.tsv").lines().filter_map(|line| line.split_once('\t')).collect()
+/// A country: the API takes its code, the files its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country {
+    /// ISO 3166.
+    pub code: &'static str,
+    /// The name that is written into files.
+    pub name: &'static str,
+    /// Other names that files carry, separated by `|`.
+    others: &'static str,
+}
+
+impl Country {
+    /// Whether a file means this country.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.others.split('|').any(|other| !other.is_empty() && other == name)
+    }
+}
+
+/// The countries that AWS knows.
+pub fn countries() -> impl Iterator<Item = Country> {
+    static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| {
+        let lines = include_str!("../../data/countries.tsv").lines();
+        lines
+            .filter_map(|line| {
+                let mut columns = line.split('\t');
+                let (code, name) = (columns.next()?, columns.next()?);
+                Some(Country { code, name, others: columns.next().unwrap_or_default() })
+            })
+            .collect()
     });
     COUNTRIES.iter().copied()
 }
 
+const fn open(name: &'static str, values: &'static [&'static str]) -> Picklist {
+    Picklist { name, values, in_files: &[], open: true }
+}
+
 const fn list(name: &'static str, values: &'static [&'static str]) -> Picklist {
-    Picklist { name, values, in_files: &[] }
+    Picklist { name, values, in_files: &[], open: false }
 }
 
 pub static COUNTRY: Picklist = list("countries", &[]);
 pub static ORIGIN: Picklist = list("origins", &["AWS Referral", "Partner Referral"]);
 pub static ACCEPTANCE: Picklist = list("acceptance", &["Accepted", "Rejected"]);
-pub static YES_NO_SOURCE: &[(&str, &str)] = &[("Marketing Activity", "Yes"), ("None", "No")];
-pub static MARKETING_SOURCE: Picklist =
-    Picklist { name: "marketing sources", values: &["Marketing Activity", "None"], in_files: YES_NO_SOURCE };
+pub static MARKETING_SOURCE: Picklist = Picklist {
+    name: "marketing sources",
+    values: &["Marketing Activity", "None"],
+    in_files: &[("Marketing Activity", "Yes"), ("None", "No")],
+    open: false,
+};
 pub static REVIEW_STATUS: Picklist = Picklist {
     name: "review statuses",
     values: &["Pending Submission", "Submitted", "In review", "Action Required", "Approved", "Rejected"],
     in_files: &[("Pending Submission", "Draft")],
+    open: false,
 };
-pub static REJECTION_REASON: Picklist = list(
-    "rejection reasons",
-    &["Customer problem unclear", "Next steps unclear", "Unable to support", "Duplicate of partner referral", "Other"],
-);
+pub static REJECTION_REASON: Picklist = Picklist {
+    name: "rejection reasons",
+    values: &[
+        "Customer problem unclear",
+        "Next steps unclear",
+        "Unable to support",
+        "Duplicate of partner referral",
+        "Other",
+    ],
+    in_files: &[("Duplicate of partner referral", "Duplicate of Partner Referral")],
+    open: false,
+};
 pub static LEAD_STATUS: Picklist = list("lead statuses", &["Open", "Research", "Disqualified", "Qualified"]);
 pub static STAGE: Picklist = list(
     "stages",
@@ -141,6 +196,7 @@ pub static CLOSED_LOST_REASON: Picklist = Picklist {
         ("Lost to Competitor - VMWare", "Lost to Competitor – VMWare"),
         ("Lost to Competitor - Other", "Lost to Competitor – Other"),
     ],
+    open: false,
 };
 pub static INDUSTRY: Picklist = Picklist {
     name: "industries",
@@ -186,11 +242,107 @@ pub static INDUSTRY: Picklist = Picklist {
         ("Transportation and Logistics", "Transportation & Logistics"),
         ("Wholesale and Distribution", "Wholesale & Distribution"),
     ],
+    open: false,
 };
 // AWS keeps these lists on its servers and changes them: its own answer decides.
-pub static USE_CASE: Picklist = list("use cases", &[]);
-pub static APN_PROGRAM: Picklist = list("APN programmes", &[]);
-pub static MARKETING_USE_CASE: Picklist = list("marketing use cases", &[]);
+pub static USE_CASE: Picklist = open(
+    "use cases",
+    &[
+        "AI Machine Learning and Analytics",
+        "Archiving",
+        "Big Data: Data Warehouse / Data Integration / ETL / Data Lake / BI",
+        "Blockchain",
+        "Business Applications: Mainframe Modernization",
+        "Business Applications & Contact Center",
+        "Business Applications & SAP Production",
+        "Centralized Operations Management",
+        "Cloud Management Tools",
+        "Cloud Management Tools & DevOps with Continuous Integration & Continuous Delivery (CICD)",
+        "Configuration, Compliance & Auditing",
+        "Connected Services",
+        "Containers & Serverless",
+        "Content Delivery & Edge Services",
+        "Database",
+        "Edge Computing / End User Computing",
+        "Energy",
+        "Enterprise Governance & Controls",
+        "Enterprise Resource Planning",
+        "Financial Services",
+        "Healthcare and Life Sciences",
+        "High Performance Computing",
+        "Hybrid Application Platform",
+        "Industrial Software",
+        "IOT",
+        "Manufacturing, Supply Chain and Operations",
+        "Media & High performance computing (HPC)",
+        "Migration / Database Migration",
+        "Monitoring, logging and performance",
+        "Monitoring & Observability",
+        "Networking",
+        "Outpost",
+        "SAP",
+        "Security & Compliance",
+        "Storage & Backup",
+        "Training",
+        "VMC",
+        "VMWare",
+        "Web development & DevOps",
+    ],
+);
+pub static APN_PROGRAM: Picklist = Picklist {
+    name: "APN programmes",
+    values: &[
+        "APN Immersion Days",
+        "APN Solution Space",
+        "ATO (Authority to Operate)",
+        "AWS Marketplace Campaign",
+        "IS Immersion Day SFID Program",
+        "ISV Workload Migration",
+        "Migration Acceleration Program",
+        "P3",
+        "Partner Launch Initiative",
+        "Partner Opportunity Acceleration Funded",
+        "The Next Smart",
+        "VMware Cloud on AWS",
+        "Well-Architected",
+        "Windows",
+        "Workspaces/AppStream Accelerator Program",
+        "WWPS NDPP",
+    ],
+    in_files: &[("IS Immersion Day SFID Program", "ISV Immersion Day SFID Program")],
+    open: true,
+};
+pub static MARKETING_USE_CASE: Picklist = open(
+    "marketing use cases",
+    &[
+        "AI/ML",
+        "Analytics",
+        "Application Integration",
+        "Blockchain",
+        "Business Applications",
+        "Cloud Financial Management",
+        "Compute",
+        "Containers",
+        "Customer Engagement",
+        "Databases",
+        "Developer Tools",
+        "End User Computing",
+        "Front End Web & Mobile",
+        "Game Tech",
+        "IoT",
+        "Management & Governance",
+        "Media Services",
+        "Migration & Transfer",
+        "Networking & Content Delivery",
+        "Quantum Technologies",
+        "Robotics",
+        "Satellite",
+        "Security",
+        "Serverless",
+        "Storage",
+        "VR & AR",
+    ],
+);
 pub static MARKETING_CHANNEL: Picklist = list(
     "marketing channels",
     &[
