@@ -87,7 +87,7 @@ impl Deliver {
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         if case.link.share.is_none() {
-            let problems = validate(&case.ours, Operation::Submit);
+            let problems = validate(&case.ours, Operation::Submit, self.today());
             if !problems.is_empty() {
                 return self.refuse(case, "it is not complete", problems.iter().map(of_validation).collect()).await;
             }
@@ -165,7 +165,9 @@ impl Deliver {
                     Access::Never => never.push(mapping.ace),
                 }
             }
-            let wrong: Vec<_> = validate(&changes, Operation::Create)
+            let mut merged = aws.clone();
+            changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
+            let wrong: Vec<_> = validate(&merged, Operation::Update, self.today())
                 .into_iter()
                 .filter(|problem| changes.value(problem.field).is_some())
                 .collect();
@@ -256,6 +258,10 @@ impl Deliver {
         entry.problems = problems;
         converger.ledger.log(&[entry]).await?;
         Ok(Disposition::Skip(SkipReason::Rejected))
+    }
+
+    fn today(&self) -> jiff::civil::Date {
+        (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date()
     }
 
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {

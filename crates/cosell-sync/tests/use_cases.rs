@@ -145,6 +145,7 @@ fn shareable() -> Vec<(&'static str, Json)> {
         ("ACE_Customer_Name__c", json!("Hafen Nord")),
         ("ACE_Customer_Website__c", json!("hafen.example")),
         ("ACE_Customer_Country__c", json!("DE")),
+        ("ACE_Customer_Postal_Code__c", json!("20457")),
         ("ACE_Industry__c", json!("Transportation and Logistics")),
         ("ACE_Business_Problem__c", json!("Berths are planned on paper and ships wait.")),
         ("ACE_Use_Case__c", json!("Containers & Serverless")),
@@ -248,6 +249,26 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
         Disposition::Skip(SkipReason::Unchanged)
     ));
     assert_eq!(world.count("UpdateOpportunity"), 0, "the echo of our own writes is not sent");
+}
+
+#[tokio::test]
+async fn an_edit_that_aws_would_refuse_is_said_and_not_sent() {
+    let world = world();
+    let ring = sample("eventbridge/opportunity-updated.json");
+    world.reader().event(&ring).await;
+    let id = "006000000000000001";
+    let edits = [("ACE_Monthly_Revenue__c", json!(0)), ("NextStep", json!("Send the offer"))];
+    world.rep_edits("Opportunity", id, &edits);
+    let disposition = world.deliver().record(memory::opportunity(id)).await.unwrap();
+    assert!(matches!(disposition, Disposition::Skip(SkipReason::Rejected)));
+    assert_eq!(
+        world.crm_text(id, "ACE_Sync_Message__c").as_deref(),
+        Some(
+            "Not sent to AWS, some fields are not as AWS takes them:\n\
+             - expectedMonthlyAwsRevenue: AWS wants an amount greater than 0: correct it"
+        )
+    );
+    assert_eq!(world.count("UpdateOpportunity"), 0);
 }
 
 #[tokio::test]

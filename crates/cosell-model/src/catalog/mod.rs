@@ -7,6 +7,7 @@
 pub mod lead;
 pub mod opportunity;
 mod picklist;
+pub mod postal_code;
 
 pub use picklist::{Country, Picklist, countries};
 
@@ -52,6 +53,8 @@ pub enum Type {
         /// Characters, not bytes.
         max: u16,
     },
+    /// Exactly so many digits; leading zeros count.
+    Digits(u8),
     /// One value of a list.
     Picklist(&'static Picklist),
     /// Several values of a list.
@@ -82,6 +85,7 @@ impl Type {
     pub fn expects(self) -> &'static str {
         match self {
             Self::Text { .. } => "a text",
+            Self::Digits(_) => "digits",
             Self::Picklist(_) => "one value of the list",
             Self::Picklists(_) => "values of the list",
             Self::Identifiers => "identifiers",

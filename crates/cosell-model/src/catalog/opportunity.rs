@@ -3,7 +3,7 @@
 use super::{
     Field,
     Required::{Create, Submit, Update, When},
-    Type::{Date, DateTime, Email, Identifiers, Number, Phone, Picklist, Picklists, Text, Url, YesNo},
+    Type::{Date, DateTime, Digits, Email, Identifiers, Number, Phone, Picklist, Picklists, Text, Url, YesNo},
     Write, picklist as list,
 };
 use crate::life_cycle::Windows;
@@ -51,9 +51,9 @@ pub static FIELDS: &[Field] = &[
     f("state", text(255), "The customer's state, by AWS's list of names when in the United States").body("Customer.Account.Address.StateOrRegion", AR).required(When("country", "US")),
     f("city", text(255), "The customer's city").body("Customer.Account.Address.City", AR.and(AP)),
     f("streetAddress", text(255), "The customer's street and number").body("Customer.Account.Address.StreetAddress", AR.and(AP)),
-    f("postalCode", text(20), "The customer's postal code").body("Customer.Account.Address.PostalCode", AR).required(When("country", "US")),
-    f("customerDuns", text(9), "The customer's D-U-N-S number, nine digits").body("Customer.Account.Duns", AP),
-    f("awsAccountId", text(12), "The customer's AWS account").body("Customer.Account.AwsAccountId", AP),
+    f("postalCode", text(20), "The customer's postal code, where the country has one").body("Customer.Account.Address.PostalCode", AR),
+    f("customerDuns", Digits(9), "The customer's D-U-N-S number, nine digits").body("Customer.Account.Duns", AP),
+    f("awsAccountId", Digits(12), "The customer's AWS account").body("Customer.Account.AwsAccountId", AP),
     f("customerFirstName", text(80), "The customer contact's first name").body("Customer.Contacts[0].FirstName", AP).personal(),
     f("customerLastName", text(80), "The customer contact's last name").body("Customer.Contacts[0].LastName", AP).personal(),
     f("customerEmail", Email, "The customer contact's e-mail").body("Customer.Contacts[0].Email", AP).personal(),
