@@ -1,5 +1,5 @@
 //! The `cosell` command: looks into a deployed stack, one file a verb.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command: its output is its purpose")]
+#![expect(clippy::print_stderr, reason = "this is a command: its messages are for people")]
 
 mod commands;
 mod output;
@@ -28,6 +28,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// ACE's fields: the names that mappings use, their spellings and rules. Needs no stack.
+    Fields(commands::fields::Args),
+    /// The values of one of AWS's lists. Needs no stack.
+    Picklist(commands::picklist::Args),
+    /// Checks files of opportunities or leads and says everything that AWS would refuse. Needs no stack.
+    Validate(commands::validate::Args),
     /// Settings of the stack.
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -42,6 +48,9 @@ enum Command {
 async fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Fields(args) => commands::fields::run(cli.output, &args),
+        Command::Picklist(args) => commands::picklist::run(cli.output, &args),
+        Command::Validate(args) => commands::validate::run(cli.output, &args),
         Command::Config(command) => commands::config::run(&cli.stack, command).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,

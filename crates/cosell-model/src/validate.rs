@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    Field, OpportunityId, Record, Value,
+    Field, Kind, OpportunityId, Record, Value,
     catalog::{
         Required, Type,
         postal_code::{self, PostalCodes},
@@ -68,11 +68,13 @@ pub fn validate(record: &Record, operation: Operation, today: Date) -> Vec<Probl
             problems.push(Problem { field: field.key, api: field.api, rule, message });
         }
     };
-    across(record, operation, today, &mut add);
+    if record.kind() == Kind::Opportunity {
+        across(record, operation, today, &mut add);
+    }
     problems
 }
 
-/// Rules that look at more than one field, or at more than its shape.
+/// Rules of opportunities that look at more than one field, or at more than its shape.
 fn across(record: &Record, operation: Operation, today: Date, add: &mut impl FnMut(&str, &'static str, String)) {
     let text = |key| record.text(key);
     let filled = |key| !matches!(record.value(key), None | Some(Value::Null));
@@ -238,7 +240,6 @@ fn misshapen(ty: Type, value: &Value) -> Option<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
 
     const TODAY: Date = jiff::civil::date(2026, 3, 9);
 

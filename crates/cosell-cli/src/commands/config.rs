@@ -4,7 +4,10 @@ use clap::Subcommand;
 use cosell_mapping::Mapping;
 use cosell_sync::ports::Files;
 
-use crate::stack::{Error, Stack};
+use crate::{
+    output,
+    stack::{Error, Stack},
+};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -32,11 +35,10 @@ pub async fn run(stack: &str, command: Command) -> Result<(), Error> {
     let stack = Stack::find(stack).await?;
     let bucket = stack.aws.files(stack.output("ConfigBucket")?);
     bucket.put(cosell_aws::MAPPING_KEY, text.into_bytes()).await?;
-    println!(
+    output::line(&format!(
         "mapping pushed: {} opportunity fields of {}{}",
         mapping.opportunity.fields.len(),
         mapping.opportunity.object,
         mapping.lead.map_or_else(String::new, |lead| format!(", {} lead fields of {}", lead.fields.len(), lead.object))
-    );
-    Ok(())
+    ))
 }

@@ -1,3 +1,6 @@
 pub mod config;
 pub mod dlq;
+pub mod fields;
 pub mod log;
+pub mod picklist;
+pub mod validate;

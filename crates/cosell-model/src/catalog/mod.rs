@@ -81,6 +81,19 @@ pub enum Type {
 }
 
 impl Type {
+    /// The type in a word or two, for tables.
+    pub fn shown(self) -> String {
+        match self {
+            Self::Text { max: u16::MAX } => "text".to_owned(),
+            Self::Text { max } => format!("text({max})"),
+            Self::Digits(count) => format!("digits({count})"),
+            Self::Picklist(list) => format!("one of {}", list.name),
+            Self::Picklists(list) => format!("some of {}", list.name),
+            Self::Number { decimals } => format!("number({decimals} decimals)"),
+            other => other.expects().trim_start_matches("a ").trim_start_matches("an ").to_owned(),
+        }
+    }
+
     /// What a value must look like, for messages.
     pub fn expects(self) -> &'static str {
         match self {
@@ -176,6 +189,17 @@ impl Field {
     /// Whether the partner can ever write it.
     pub fn is_writable(&self) -> bool {
         self.write != Write::No
+    }
+
+    /// When AWS insists on a value, in words.
+    pub fn required_when(&self) -> String {
+        match self.required {
+            Required::No => String::new(),
+            Required::Create => "always".to_owned(),
+            Required::Submit => "to submit".to_owned(),
+            Required::Update => "to update".to_owned(),
+            Required::When(field, value) => format!("{field} is {value}"),
+        }
     }
 
     /// How messages name it: its key, then its API path.
