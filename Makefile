@@ -36,10 +36,11 @@ test: .venv/.ready ## everything that must pass: unit tests, doc tests, end to e
 
 check: fmt clippy deny template python ## format, lints, licences and walls, template, Python
 
-bench: .venv/.ready ## start-up, memory and size of the functions (optimized build of this machine's kind; zips by `make build`)
+bench: .venv/.ready ## measure in an optimized build: the functions' start-up, memory and size, the file form
 	$(CARGO_BUILD)
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
 	$(BIN)/python tests/measure.py
+	cargo bench --locked --package cosell-model --bench file_form
 
 build: .venv/.ready-build ## the functions for Lambda, target/lambda/*/bootstrap.zip (ARCH=arm64|x86_64)
 	rustup target add $(RUST_TARGET_$(ARCH))

@@ -1,8 +1,12 @@
 //! The S3 files' wire form.
 
-use serde_json::{Map, Value as Json};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error, SerializeMap},
+};
+use serde_json::{Map, Number, Value as Json};
 
-use crate::{Kind, MalformedValue, Record, Value, api::Decoded, catalog::Type};
+use crate::{Field, Kind, MalformedValue, Record, Value, api::Decoded, catalog::Type};
 
 /// The largest file that AWS sends, in bytes.
 pub const MAX_BYTES: usize = 5 * 1024 * 1024;
@@ -76,18 +80,58 @@ pub fn read(bytes: &[u8]) -> Result<Contents, UnusableFile> {
     Ok(Contents { version, spms_id, kind, records })
 }
 
-/// Writes a file of opportunities or leads, in the order given. Fields without a place in the files are left out.
-pub fn write(contents: &Contents) -> Json {
-    let records = contents.records.iter().map(FileRecord::to_json).collect();
-    let list = match contents.kind {
-        Kind::Opportunity => "opportunities",
-        Kind::Lead => "leads",
-    };
-    Json::Object(Map::from_iter([
-        ("version".to_owned(), Json::from(contents.version.as_str())),
-        ("spmsId".to_owned(), Json::from(contents.spms_id.as_str())),
-        (list.to_owned(), Json::Array(records)),
-    ]))
+/// Written as AWS reads it: records in the order given, fields without a place in the files left out.
+impl Serialize for Contents {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let list = match self.kind {
+            Kind::Opportunity => "opportunities",
+            Kind::Lead => "leads",
+        };
+        let mut file = serializer.serialize_map(Some(3))?;
+        file.serialize_entry("version", &self.version)?;
+        file.serialize_entry("spmsId", &self.spms_id)?;
+        file.serialize_entry(list, &self.records)?;
+        file.end()
+    }
+}
+
+impl Serialize for FileRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut record = serializer.serialize_map(None)?;
+        for (field, value) in self.decoded.record.iter() {
+            if let Some(name) = field.file {
+                record.serialize_entry(name, &InFile(field, value))?;
+            }
+        }
+        for (name, json) in &self.unknown {
+            record.serialize_entry(name, json)?;
+        }
+        record.end()
+    }
+}
+
+/// A value in the files' spelling.
+struct InFile<'v>(&'static Field, &'v Value);
+
+impl Serialize for InFile<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(field, value) = self;
+        let list = field.ty.picklist();
+        let spelled = |text| list.map_or(text, |list| list.to_file(text));
+        match value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Text(text) => serializer.serialize_str(spelled(text)),
+            Value::Number(number) => {
+                let number: Number = number.to_string().parse().map_err(S::Error::custom)?;
+                number.serialize(serializer)
+            }
+            Value::Date(date) => serializer.collect_str(date),
+            Value::List(items) if field.ty == Type::Identifiers => items.serialize(serializer),
+            Value::List(items) => {
+                serializer.serialize_str(&items.iter().map(|item| spelled(item)).collect::<Vec<_>>().join(";"))
+            }
+        }
+    }
 }
 
 fn plain(json: &Json) -> String {
@@ -98,9 +142,7 @@ fn record(kind: Kind, members: Map<String, Json>) -> FileRecord {
     let mut decoded = Decoded { record: Record::new(kind), unread: Vec::new() };
     let mut unknown = Map::new();
     for (name, json) in members {
-        let field =
-            kind.fields().iter().find(|field| field.file.is_some_and(|spelling| spelling.eq_ignore_ascii_case(&name)));
-        let Some(field) = field else {
+        let Some(field) = kind.field_in_files(&name) else {
             unknown.insert(name, json);
             continue;
         };
@@ -132,24 +174,6 @@ fn from_file(list: Option<&'static crate::catalog::Picklist>, value: Value) -> V
 }
 
 impl FileRecord {
-    fn to_json(&self) -> Json {
-        let known = self.decoded.record.iter().filter_map(|(field, value)| {
-            let list = field.ty.picklist();
-            let spelled = |text: &str| list.map_or(text, |list| list.to_file(text)).to_owned();
-            let json = match value {
-                Value::Text(text) => Json::String(spelled(text)),
-                Value::Number(number) => Json::Number(number.to_string().parse().ok()?),
-                Value::List(items) if field.ty == Type::Identifiers => Json::from(items.clone()),
-                Value::List(items) => {
-                    Json::String(items.iter().map(|item| spelled(item)).collect::<Vec<_>>().join(";"))
-                }
-                Value::Null | Value::Date(_) => value.to_json(),
-            };
-            Some((field.file?.to_owned(), json))
-        });
-        Json::Object(known.chain(self.unknown.clone()).collect())
-    }
-
     /// Problems with single fields, by key.
     pub fn unread(&self) -> impl Iterator<Item = (&'static str, &MalformedValue)> {
         self.decoded.unread.iter().map(|(field, cause)| (field.key, cause))
@@ -207,7 +231,7 @@ mod tests {
             let contents = read(&bytes).unwrap();
             assert_eq!((contents.kind, contents.records.len()), (kind, 1), "{file}");
             assert_eq!(contents.records[0].unread().collect::<Vec<_>>(), [], "{file}");
-            let again = read(write(&contents).to_string().as_bytes()).unwrap();
+            let again = read(&serde_json::to_vec(&contents).unwrap()).unwrap();
             assert_eq!(again, contents, "{file}: what is written is what was read");
         }
     }
@@ -261,7 +285,7 @@ mod tests {
                 let written = FileRecord { decoded: Decoded { record, unread: Vec::new() }, unknown };
                 let contents =
                     Contents { version: "2.0".to_owned(), spms_id: "1".to_owned(), kind, records: vec![written] };
-                let mut read = read(write(&contents).to_string().as_bytes()).unwrap();
+                let mut read = read(&serde_json::to_vec(&contents).unwrap()).unwrap();
                 // Set on reading, because the files have no currency.
                 for key in ["expectedMonthlyAwsRevenueCurrency", "expectedMonthlyAwsRevenueFrequency"] {
                     kind.field(key).into_iter().for_each(|field| read.records[0].decoded.record.remove(field));

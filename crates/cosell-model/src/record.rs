@@ -8,7 +8,7 @@ use crate::{Field, Kind, MalformedValue, Value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     kind: Kind,
-    fields: BTreeMap<&'static str, Value>,
+    fields: BTreeMap<&'static str, (&'static Field, Value)>,
 }
 
 impl Record {
@@ -24,12 +24,12 @@ impl Record {
 
     /// The value of `field`; `None` when absent.
     pub fn get(&self, field: &Field) -> Option<&Value> {
-        self.fields.get(field.key)
+        self.value(field.key)
     }
 
     /// The value under a catalog key; `None` when absent.
     pub fn value(&self, key: &str) -> Option<&Value> {
-        self.fields.get(key)
+        self.fields.get(key).map(|(_, value)| value)
     }
 
     /// The text under a catalog key, when it is a text.
@@ -39,7 +39,7 @@ impl Record {
 
     /// Sets a field.
     pub fn set(&mut self, field: &'static Field, value: Value) {
-        self.fields.insert(field.key, value);
+        self.fields.insert(field.key, (field, value));
     }
 
     /// Makes a field absent.
@@ -49,7 +49,7 @@ impl Record {
 
     /// Every field that is there, with its catalog entry, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Field, &Value)> {
-        self.fields.iter().filter_map(|(key, value)| Some((self.kind.field(key)?, value)))
+        self.fields.values().map(|(field, value)| (*field, value))
     }
 
     /// Whether no field is there.
@@ -59,7 +59,7 @@ impl Record {
 
     /// The record as a JSON object of catalog keys, the form in which a base snapshot is kept.
     pub fn to_json(&self) -> Json {
-        Json::Object(self.fields.iter().map(|(key, value)| ((*key).to_owned(), value.to_json())).collect())
+        Json::Object(self.iter().map(|(field, value)| (field.key.to_owned(), value.to_json())).collect())
     }
 
     /// Reads what [`Record::to_json`] wrote. A key that the catalog no longer has is left out.

@@ -11,6 +11,8 @@ pub mod postal_code;
 
 pub use picklist::{Country, Picklist, countries};
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use crate::life_cycle::Windows;
 
 /// What kind of record a field belongs to.
@@ -33,7 +35,22 @@ impl Kind {
 
     /// The field with this catalog key.
     pub fn field(self, key: &str) -> Option<&'static Field> {
-        self.fields().iter().find(|field| field.key == key)
+        self.index().keys.get(key).copied()
+    }
+
+    /// The field that the files call so. AWS's own samples differ in case.
+    pub fn field_in_files(self, name: &str) -> Option<&'static Field> {
+        let index = self.index();
+        index.spellings.get(name).or_else(|| index.spellings_in_lower_case.get(&name.to_ascii_lowercase())).copied()
+    }
+
+    fn index(self) -> &'static Index {
+        static OPPORTUNITY: LazyLock<Index> = LazyLock::new(|| Index::of(opportunity::FIELDS));
+        static LEAD: LazyLock<Index> = LazyLock::new(|| Index::of(lead::FIELDS));
+        match self {
+            Self::Opportunity => &OPPORTUNITY,
+            Self::Lead => &LEAD,
+        }
     }
 
     /// The singular name, as in messages and in the mapping file.
@@ -41,6 +58,23 @@ impl Kind {
         match self {
             Self::Opportunity => "opportunity",
             Self::Lead => "lead",
+        }
+    }
+}
+
+struct Index {
+    keys: HashMap<&'static str, &'static Field>,
+    spellings: HashMap<&'static str, &'static Field>,
+    spellings_in_lower_case: HashMap<String, &'static Field>,
+}
+
+impl Index {
+    fn of(fields: &'static [Field]) -> Self {
+        let in_files = || fields.iter().filter_map(|field| Some((field.file?, field)));
+        Self {
+            keys: fields.iter().map(|field| (field.key, field)).collect(),
+            spellings: in_files().collect(),
+            spellings_in_lower_case: in_files().map(|(name, field)| (name.to_ascii_lowercase(), field)).collect(),
         }
     }
 }
@@ -156,8 +190,8 @@ pub enum Required {
     When(&'static str, &'static str),
 }
 
-/// One ACE field.
-#[derive(Debug, PartialEq, Eq)]
+/// One ACE field. There is one of each, so two are equal when they are the same.
+#[derive(Debug)]
 pub struct Field {
     /// The stable name that mappings use: the file spelling of payload 2.0 in lower camel case.
     pub key: &'static str,
@@ -184,6 +218,14 @@ pub struct Field {
     /// What it is, in one line.
     pub about: &'static str,
 }
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Field {}
 
 impl Field {
     /// Whether the partner can ever write it.

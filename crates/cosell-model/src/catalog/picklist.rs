@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 /// A list of values that AWS accepts, in the API's spelling.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,10 @@ pub struct Picklist {
 impl Picklist {
     /// Whether AWS takes `value`, as far as is known here.
     pub fn has(&self, value: &str) -> bool {
-        self.open || self.values().any(|known| known == value)
+        if std::ptr::eq(self, &raw const COUNTRY) {
+            return COUNTRIES.by_code.contains_key(value);
+        }
+        self.open || self.values.contains(&value)
     }
 
     /// The values that are known here.
@@ -29,7 +32,7 @@ impl Picklist {
     /// The API's spelling of a value from a file; unknown values stay as they are.
     pub fn from_file<'v>(&self, value: &'v str) -> &'v str {
         if std::ptr::eq(self, &raw const COUNTRY) {
-            return countries().find(|country| country.is_called(value)).map_or(value, |country| country.code);
+            return COUNTRIES.by_name.get(value).copied().unwrap_or(value);
         }
         self.in_files.iter().find(|(_, file)| *file == value).map_or(value, |(api, _)| api)
     }
@@ -37,7 +40,7 @@ impl Picklist {
     /// The files' spelling of a value of the API; unknown values stay as they are.
     pub fn to_file<'v>(&self, value: &'v str) -> &'v str {
         if std::ptr::eq(self, &raw const COUNTRY) {
-            return countries().find(|country| country.code == value).map_or(value, |country| country.name);
+            return COUNTRIES.by_code.get(value).copied().unwrap_or(value);
         }
         self.in_files.iter().find(|(api, _)| *api == value).map_or(value, |(_, file)| file)
     }
@@ -63,18 +66,33 @@ impl Country {
 
 /// The countries that AWS knows.
 pub fn countries() -> impl Iterator<Item = Country> {
-    static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| {
-        let lines = include_str!("../../data/countries.tsv").lines();
-        lines
-            .filter_map(|line| {
-                let mut columns = line.split('\t');
-                let (code, name) = (columns.next()?, columns.next()?);
-                Some(Country { code, name, others: columns.next().unwrap_or_default() })
-            })
-            .collect()
-    });
-    COUNTRIES.iter().copied()
+    COUNTRIES.all.iter().copied()
 }
+
+struct Countries {
+    all: Vec<Country>,
+    by_name: HashMap<&'static str, &'static str>,
+    by_code: HashMap<&'static str, &'static str>,
+}
+
+static COUNTRIES: LazyLock<Countries> = LazyLock::new(|| {
+    let read = |line: &'static str| {
+        let mut columns = line.split('\t');
+        let (code, name) = (columns.next()?, columns.next()?);
+        Some(Country { code, name, others: columns.next().unwrap_or_default() })
+    };
+    let all: Vec<Country> = include_str!("../../data/countries.tsv").lines().filter_map(read).collect();
+    let names = |country: &Country| {
+        let code = country.code;
+        let others = country.others.split('|').filter(|name| !name.is_empty());
+        std::iter::once(country.name).chain(others).map(move |name| (name, code)).collect::<Vec<_>>()
+    };
+    Countries {
+        by_name: all.iter().flat_map(names).collect(),
+        by_code: all.iter().map(|country| (country.code, country.name)).collect(),
+        all,
+    }
+});
 
 const fn open(name: &'static str, values: &'static [&'static str]) -> Picklist {
     Picklist { name, values, in_files: &[], open: true }
