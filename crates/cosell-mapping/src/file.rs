@@ -291,6 +291,11 @@ impl ObjectMapping {
         (record, problems)
     }
 
+    /// Whether a rep asks for a record with these fields to be shared with AWS.
+    pub fn wants_share(&self, crm: &BTreeMap<String, CrmValue>) -> bool {
+        self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true)
+    }
+
     /// Whether any field needs AWS's own view of an opportunity.
     pub fn needs_summary(&self) -> bool {
         self.fields.iter().any(|field| !field.ace.summary.is_empty())

@@ -142,13 +142,7 @@ impl Converger {
         let message = if crm.is_some() { "updated in the CRM" } else { "created in the CRM" };
         let mut entry = self.entry(purpose, Status::Processed, message, &link);
         entry.fields = written.iter().map(|field| field.key.to_owned()).collect();
-        entry.problems = conflicts(&plan)
-            .chain(unmappable.iter().map(|problem| Rejection {
-                field: Some(problem.ace.to_owned()),
-                code: "UNMAPPABLE".to_owned(),
-                message: problem.to_string(),
-            }))
-            .collect();
+        entry.problems = conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).collect();
         self.ledger.log(&[in_file(entry, file)]).await?;
         Ok((link, Converged::Written))
     }

@@ -6,7 +6,7 @@ use cosell_model::{
     Field, Kind, Record, Value, api,
     catalog::Write,
     life_cycle::{Access, ReviewStatus, access},
-    validate::{self, Operation, validate},
+    validate::{Operation, validate},
 };
 
 use crate::{
@@ -60,17 +60,14 @@ impl Deliver {
         let (ours, unmappable) = object.to_ace(&crm.fields);
         let mut case = Case { object, crm, ours, link };
         if !unmappable.is_empty() {
-            let problems: Vec<_> =
-                unmappable.iter().map(|problem| problem_of(problem.ace, &problem.to_string())).collect();
+            let problems = unmappable.iter().map(Rejection::from).collect();
             return self.refuse(&case, "some fields cannot be turned into ACE's", problems).await;
         }
-        let wants_share =
-            object.share.as_ref().is_some_and(|name| case.crm.fields.get(name).is_some_and(CrmValue::is_true));
         let outcome = match (answer(&case), case.link.opportunity(), &case.link.share) {
             (Some(answer), ..) => self.answer(&mut case, answer).await,
             (None, _, Some(share)) if !share.submitted => self.share(&mut case).await,
             (None, Some(_), _) => self.update(&mut case).await,
-            (None, None, _) if wants_share => self.share(&mut case).await,
+            (None, None, _) if object.wants_share(&case.crm.fields) => self.share(&mut case).await,
             (None, None, _) => Ok(Disposition::Skip(SkipReason::NotShared)),
         };
         match outcome {
@@ -89,7 +86,7 @@ impl Deliver {
         if case.link.share.is_none() {
             let problems = validate(&case.ours, Operation::Submit, self.today());
             if !problems.is_empty() {
-                return self.refuse(case, "it is not complete", problems.iter().map(of_validation).collect()).await;
+                return self.refuse(case, "it is not complete", problems.iter().map(Rejection::from).collect()).await;
             }
             let mut record = case.ours.clone();
             if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
@@ -173,7 +170,7 @@ impl Deliver {
                 .collect();
             if !wrong.is_empty() {
                 return self
-                    .refuse(case, "some fields are not as AWS takes them", wrong.iter().map(of_validation).collect())
+                    .refuse(case, "some fields are not as AWS takes them", wrong.iter().map(Rejection::from).collect())
                     .await;
             }
             let message = held_back(&later, &never);
@@ -357,12 +354,4 @@ fn held_back(later: &[&'static Field], never: &[&'static Field]) -> Option<Strin
         text.push(format!("AWS does not take changes of {} any more: they were not sent.", names(never)));
     }
     (!text.is_empty()).then(|| text.join("\n"))
-}
-
-fn problem_of(field: &str, message: &str) -> Rejection {
-    Rejection { field: Some(field.to_owned()), code: "UNMAPPABLE".to_owned(), message: message.to_owned() }
-}
-
-fn of_validation(problem: &validate::Problem) -> Rejection {
-    Rejection { field: Some(problem.field.to_owned()), code: problem.rule.to_owned(), message: problem.message.clone() }
 }

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use cosell_mapping::CrmValue;
-use cosell_model::{InvitationId, OpportunityId};
+use cosell_mapping::{CrmValue, Unmappable};
+use cosell_model::{InvitationId, OpportunityId, validate::Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -24,6 +24,18 @@ pub struct Rejection {
     pub code: String,
     /// The far side's text.
     pub message: String,
+}
+
+impl From<&Unmappable> for Rejection {
+    fn from(problem: &Unmappable) -> Self {
+        Self { field: Some(problem.ace.to_owned()), code: "UNMAPPABLE".to_owned(), message: problem.to_string() }
+    }
+}
+
+impl From<&Problem> for Rejection {
+    fn from(problem: &Problem) -> Self {
+        Self { field: Some(problem.field.to_owned()), code: problem.rule.to_owned(), message: problem.message.clone() }
+    }
 }
 
 /// Why a port could not do what was asked. `what` says the operation and the record: `UpdateOpportunity O1234567`.

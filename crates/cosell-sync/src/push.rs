@@ -87,7 +87,7 @@ impl Push {
 fn concerns_aws(object: &ObjectMapping, record: &CrmRecord) -> bool {
     let filled = |name: &str| !matches!(record.fields.get(name), None | Some(CrmValue::Null));
     filled(&object.ace_id)
-        || object.share.as_ref().is_some_and(|name| record.fields.get(name).is_some_and(CrmValue::is_true))
+        || object.wants_share(&record.fields)
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id))
 }
 

@@ -225,18 +225,7 @@ pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> 
         opportunity.share("Co-Sell", "Full");
         opportunity.engage();
     }
-    let task = Task {
-        id: format!("task-{}", text::random_id(13)),
-        operation: OPERATION,
-        started: now,
-        opportunity: id.clone(),
-        engagement: invitation.engagement.clone(),
-        invitation: invitation.id.clone(),
-        job: format!("job-{}", text::random_id(13)),
-    };
-    let answer = views::task(state, &task);
-    state.partner_central.tasks.push(task);
-    state.partner_central.remember(OPERATION, request, &answer);
+    let answer = state.start_task(OPERATION, request, &id, &invitation, now);
     let account = state.settings.account.clone();
     state.ring_invitation("Accepted", &invitation, now);
     state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
@@ -246,20 +235,49 @@ pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> 
     Ok(answer)
 }
 
+impl State {
+    /// Runs one of AWS's tasks to its end and remembers it, its answer and its token.
+    pub fn start_task(
+        &mut self,
+        operation: &'static str,
+        request: &Map<String, Value>,
+        opportunity: &str,
+        invitation: &Invitation,
+        now: Timestamp,
+    ) -> Value {
+        let task = Task {
+            id: format!("task-{}", text::random_id(13)),
+            operation,
+            started: now,
+            opportunity: opportunity.to_owned(),
+            engagement: invitation.engagement.clone(),
+            invitation: invitation.id.clone(),
+            job: format!("job-{}", text::random_id(13)),
+        };
+        let answer = views::task(self, &task);
+        self.partner_central.tasks.push(task);
+        self.partner_central.remember(operation, request, &answer);
+        answer
+    }
+}
+
+/// Where an invitation shows what of an opportunity: (invitation, opportunity).
+const SHOWN: [(&str, &str); 8] = [
+    ("Customer.CompanyName", "Customer.Account.CompanyName"),
+    ("Customer.WebsiteUrl", "Customer.Account.WebsiteUrl"),
+    ("Customer.Industry", "Customer.Account.Industry"),
+    ("Customer.CountryCode", "Customer.Account.Address.CountryCode"),
+    ("Project.Title", "Project.Title"),
+    ("Project.BusinessProblem", "Project.CustomerBusinessProblem"),
+    ("Project.ExpectedCustomerSpend", "Project.ExpectedCustomerSpend"),
+    ("Project.TargetCompletionDate", "LifeCycle.TargetCloseDate"),
+];
+
 /// The opportunity that acceptance makes of an invitation.
 fn revealed(invitation: &Invitation) -> Map<String, Value> {
     let payload = &invitation.payload;
     let mut body = Map::new();
-    for (from, to) in [
-        ("Customer.CompanyName", "Customer.Account.CompanyName"),
-        ("Customer.WebsiteUrl", "Customer.Account.WebsiteUrl"),
-        ("Customer.Industry", "Customer.Account.Industry"),
-        ("Customer.CountryCode", "Customer.Account.Address.CountryCode"),
-        ("Project.Title", "Project.Title"),
-        ("Project.BusinessProblem", "Project.CustomerBusinessProblem"),
-        ("Project.ExpectedCustomerSpend", "Project.ExpectedCustomerSpend"),
-        ("Project.TargetCompletionDate", "LifeCycle.TargetCloseDate"),
-    ] {
+    for (from, to) in SHOWN {
         if let Some(value) = text::at(payload, from) {
             text::set(&mut body, to, value.clone());
         }
@@ -362,16 +380,7 @@ impl State {
 /// What an invitation may show of an opportunity.
 fn shown(body: &Map<String, Value>) -> Map<String, Value> {
     let mut payload = Map::new();
-    for (from, to) in [
-        ("Customer.Account.CompanyName", "Customer.CompanyName"),
-        ("Customer.Account.WebsiteUrl", "Customer.WebsiteUrl"),
-        ("Customer.Account.Industry", "Customer.Industry"),
-        ("Customer.Account.Address.CountryCode", "Customer.CountryCode"),
-        ("Project.Title", "Project.Title"),
-        ("Project.CustomerBusinessProblem", "Project.BusinessProblem"),
-        ("Project.ExpectedCustomerSpend", "Project.ExpectedCustomerSpend"),
-        ("LifeCycle.TargetCloseDate", "Project.TargetCompletionDate"),
-    ] {
+    for (to, from) in SHOWN {
         if let Some(value) = text::at(body, from) {
             text::set(&mut payload, to, value.clone());
         }

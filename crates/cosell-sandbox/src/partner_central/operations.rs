@@ -373,18 +373,7 @@ pub fn start_engagement(state: &mut State, request: &Request, now: Timestamp) ->
     let visibility = text::str_at(request, "AwsSubmission.Visibility").unwrap_or("Full");
     hand_in(state, &id, get(request, "AwsSubmission.InvolvementType"), visibility, now)?;
     let invitation = state.invite_aws(&id, now)?;
-    let task = Task {
-        id: format!("task-{}", text::random_id(13)),
-        operation: OPERATION,
-        started: now,
-        opportunity: id.clone(),
-        engagement: invitation.engagement.clone(),
-        invitation: invitation.id.clone(),
-        job: format!("job-{}", text::random_id(13)),
-    };
-    let answer = views::task(state, &task);
-    state.partner_central.tasks.push(task);
-    state.partner_central.remember(OPERATION, request, &answer);
+    let answer = state.start_task(OPERATION, request, &id, &invitation, now);
     state.ring_opportunity("Opportunity Updated", &id, now);
     state.ring_engagement_created(&invitation.engagement, now);
     state.ring_snapshot(&invitation.engagement, &id, now);
