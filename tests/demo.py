@@ -278,7 +278,9 @@ def main() -> int:
         print("\ninterrupted; everything is stopped", file=sys.stderr)
         return 130
     print(f"\nThe demo took {time.monotonic() - began:.1f} s; nothing of it is left running.")
-    print("Look further: `make up`, then `target/debug/cosell log` and `cosell dlq list` with the variables that it prints.")
+    cosell = BINARIES / "cosell"
+    shown = cosell.relative_to(ROOT) if cosell.is_relative_to(ROOT) else cosell
+    print(f"Look further: `make up`, then `{shown} log` and `{shown} dlq list` with the variables that it prints.")
     return 0
 
 

@@ -7,7 +7,6 @@ import copy
 import datetime
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
@@ -21,9 +20,9 @@ import pytest
 import requests
 import simple_salesforce
 from simple_salesforce import exceptions as sf_errors
+from stack import BINARIES
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target" / "debug" / "cosell-sandbox"
+BINARY = BINARIES / "cosell-sandbox"
 VERSION = "66.0"
 OUR_ID = "ACE_Opportunity_Id__c"
 
