@@ -173,7 +173,7 @@ def test_an_incomplete_share_says_what_is_missing(story: demo.Story) -> None:
     )
     story.pushes()
     row = story.expect(deal, ACE_Sync_Status__c="Error")
-    assert "customerCompanyName: AWS needs a value here" in row["ACE_Sync_Message__c"], row
+    assert "ACE_Customer_Name__c (customerCompanyName): AWS needs a value here" in row["ACE_Sync_Message__c"], row
     assert log_of(story, deal)[0]["status"] == "Error"
 
 

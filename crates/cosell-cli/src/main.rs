@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is a command: its messages are for people")]
 
 mod commands;
+mod input;
 mod output;
 mod stack;
 
@@ -19,7 +20,7 @@ struct Cli {
     /// The CloudFormation stack.
     #[arg(long, global = true, env = "COSELL_STACK", default_value = "cosell")]
     stack: String,
-    /// How to print: a table for people, JSON for machines.
+    /// How to print: a table for people, JSON for machines, CSV for spreadsheets.
     #[arg(long, global = true, value_enum, default_value_t)]
     output: Format,
     #[command(subcommand)]
@@ -30,10 +31,12 @@ struct Cli {
 enum Command {
     /// ACE's fields: the names that mappings use, their spellings and rules. Needs no stack.
     Fields(commands::fields::Args),
-    /// The values of one of AWS's lists. Needs no stack.
+    /// The values of AWS's lists. Needs no stack.
     Picklist(commands::picklist::Args),
     /// Checks files of opportunities or leads and says everything that AWS would refuse. Needs no stack.
     Validate(commands::validate::Args),
+    /// Turns a file into API form and back. Needs no stack.
+    Convert(commands::convert::Args),
     /// Settings of the stack.
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -51,6 +54,7 @@ async fn main() -> std::process::ExitCode {
         Command::Fields(args) => commands::fields::run(cli.output, &args),
         Command::Picklist(args) => commands::picklist::run(cli.output, &args),
         Command::Validate(args) => commands::validate::run(cli.output, &args),
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Config(command) => commands::config::run(&cli.stack, command).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,

@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value as Json;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -11,17 +12,21 @@ pub enum Format {
     Table,
     /// One JSON array.
     Json,
+    /// Comma-separated values with a head line, for spreadsheets.
+    Csv,
 }
 
-/// Prints rows: as a table under `heads`, or as the JSON of `items`.
+/// Prints rows: as a table under `heads`, or everything that `items` say as JSON or CSV.
 pub fn rows<T: Serialize>(
     format: Format,
     heads: &[&str],
     items: &[T],
     row: impl Fn(&T) -> Vec<String>,
 ) -> Result<(), crate::stack::Error> {
-    if format == Format::Json {
-        return line(&serde_json::to_string_pretty(items)?);
+    match format {
+        Format::Json => return line(&serde_json::to_string_pretty(items)?),
+        Format::Csv => return csv(items),
+        Format::Table => {}
     }
     if items.is_empty() {
         eprintln!("nothing found");
@@ -36,6 +41,40 @@ pub fn rows<T: Serialize>(
         cells.join("  ").trim_end().to_owned()
     });
     line(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Prints everything that one item says, a line a member.
+pub fn one<T: Serialize>(item: &T) -> Result<(), crate::stack::Error> {
+    let Json::Object(members) = serde_json::to_value(item)? else { return Ok(()) };
+    let width = members.keys().map(String::len).max().unwrap_or(0);
+    let lines = members
+        .iter()
+        .map(|(name, value)| (name.replace("_1_0", " 1.0").replace("_2_0", " 2.0").replace('_', " "), cell(value)));
+    let lines: Vec<_> =
+        lines.filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name:width$}  {text}")).collect();
+    line(&lines.join("\n"))
+}
+
+/// One column a member; lists are joined, anything deeper stays JSON.
+fn csv<T: Serialize>(items: &[T]) -> Result<(), crate::stack::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (number, item) in items.iter().enumerate() {
+        let Json::Object(members) = serde_json::to_value(item)? else { continue };
+        if number == 0 {
+            writer.write_record(members.keys())?;
+        }
+        writer.write_record(members.values().map(cell))?;
+    }
+    line(String::from_utf8(writer.into_inner()?)?.trim_end())
+}
+
+fn cell(json: &Json) -> String {
+    match json {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        Json::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(";"),
+        other => other.to_string(),
+    }
 }
 
 /// Prints text and a line's end. A reader that has seen enough (`| head`) is no error.

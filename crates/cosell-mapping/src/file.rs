@@ -3,23 +3,10 @@ use std::{
     fmt,
 };
 
-use cosell_model::{Field, Kind, Record, catalog::Write};
+use cosell_model::{Direction, Field, Kind, Record, Wire, normalize::normalize};
 use serde::{Deserialize, Serialize};
 
 use crate::{CrmValue, Unmappable};
-
-/// Which way a field travels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Both ways.
-    #[default]
-    Both,
-    /// From AWS to the CRM only.
-    FromAws,
-    /// From the CRM to AWS only.
-    ToAws,
-}
 
 /// Who wins when both sides changed a field since they last agreed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,16 +198,14 @@ fn object(kind: Kind, raw: RawObject, problems: &mut Vec<String>) -> ObjectMappi
             problems.push(format!("{}.fields.{key}: ACE has no such field{}", kind.as_str(), suggestion(kind, &key)));
             continue;
         };
-        // Leads travel as files, in which every field can be read.
-        let direction =
-            raw.direction.unwrap_or(if ace.write == Write::No { Direction::FromAws } else { Direction::Both });
-        if direction != Direction::FromAws && ace.write == Write::No {
+        let direction = raw.direction.unwrap_or(ace.direction());
+        if direction.sends() && !ace.direction().sends() {
             problems.push(format!(
                 "{}.fields.{key}: AWS sets this field, it can only travel from_aws; remove `direction`",
                 kind.as_str()
             ));
         }
-        if direction != Direction::ToAws && !written.insert(raw.crm.clone()) {
+        if direction.receives() && !written.insert(raw.crm.clone()) {
             problems.push(format!(
                 "{}.fields.{key}: the CRM field `{}` is written by another line too; make one of them to_aws",
                 kind.as_str(),
@@ -251,7 +236,7 @@ fn object(kind: Kind, raw: RawObject, problems: &mut Vec<String>) -> ObjectMappi
 fn suggestion(kind: Kind, key: &str) -> String {
     let found = kind.fields().iter().find(|field| {
         field.key.eq_ignore_ascii_case(key)
-            || field.file.is_some_and(|file| file.eq_ignore_ascii_case(key))
+            || field.newest_file().is_some_and(|file| file.eq_ignore_ascii_case(key))
             || field.api == Some(key)
     });
     found.map_or_else(String::new, |field| format!("; did you mean `{}`?", field.key))
@@ -277,7 +262,7 @@ impl ObjectMapping {
         names.into_iter().cloned().collect()
     }
 
-    /// The CRM's record in ACE words, and what could not be turned.
+    /// The CRM's record in ACE words, normal for the API, and what could not be turned.
     pub fn to_ace(&self, crm: &BTreeMap<String, CrmValue>) -> (Record, Vec<Unmappable>) {
         let mut record = Record::new(self.kind);
         let mut problems = Vec::new();
@@ -288,7 +273,13 @@ impl ObjectMapping {
                 Err(problem) => problems.push(problem),
             }
         }
+        normalize(&mut record, Wire::Api);
         (record, problems)
+    }
+
+    /// The CRM's name of an ACE field, if it is mapped.
+    pub fn crm_name(&self, key: &str) -> Option<&str> {
+        self.fields.iter().find(|field| field.ace.key == key).map(|field| field.crm.as_str())
     }
 
     /// Whether a rep asks for a record with these fields to be shared with AWS.

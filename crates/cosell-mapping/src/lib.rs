@@ -7,6 +7,7 @@ mod file;
 pub mod merge;
 mod value;
 
-pub use file::{Direction, FieldMapping, InvalidMapping, Mapping, ObjectMapping, Policy, ReferralFields, StatusFields};
+pub use cosell_model::Direction;
+pub use file::{FieldMapping, InvalidMapping, Mapping, ObjectMapping, Policy, ReferralFields, StatusFields};
 pub use merge::{FieldOutcome, Outcome, Plan, Side};
 pub use value::{CrmValue, Unmappable};

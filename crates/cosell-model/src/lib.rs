@@ -5,8 +5,9 @@
 //!
 //! - [`catalog`]: the one table of fields; codecs, validation, mapping checks and documentation derive from it.
 //! - [`Record`] and [`Value`]: a record in ACE words. Absent, [`Value::Null`] and a value are three things.
-//! - [`api`] and [`file`](mod@file): the two wire forms.
+//! - [`api`] and [`file`](mod@file): the two wire forms, each of which reads what it writes.
 //! - [`event`]: what an EventBridge event is about.
+//! - [`normalize`](mod@normalize): values in the form that AWS takes.
 //! - [`validate`](mod@validate) and [`life_cycle`]: what AWS would refuse, and when a field is open.
 
 pub mod api;
@@ -15,12 +16,18 @@ pub mod event;
 pub mod file;
 mod ids;
 pub mod life_cycle;
+pub mod normalize;
 mod path;
+pub mod phone;
 mod record;
+#[cfg(test)]
+mod testing;
 pub mod validate;
 mod value;
+mod wire;
 
 pub use catalog::{Field, Kind};
 pub use ids::{Catalog, InvalidId, InvitationId, LeadId, OpportunityId};
 pub use record::Record;
 pub use value::{MalformedValue, Value};
+pub use wire::{Direction, PayloadVersion, UnknownVersion, Wire};

@@ -34,42 +34,90 @@ pub struct MalformedValue {
 /// What AWS writes in place of data that it shows only after acceptance.
 const MASK: &str = "Accept To View";
 
+/// A JSON value as far as fields look into it, borrowed from wherever it was read.
+pub(crate) enum Raw<'j> {
+    Null,
+    Bool(bool),
+    /// The digits as they were written.
+    Number(Cow<'j, str>),
+    Text(Cow<'j, str>),
+    /// `None` where an item is no text.
+    Texts(Option<Vec<Cow<'j, str>>>),
+    Object,
+}
+
+impl<'j> From<&'j Json> for Raw<'j> {
+    fn from(json: &'j Json) -> Self {
+        match json {
+            Json::Null => Self::Null,
+            Json::Bool(flag) => Self::Bool(*flag),
+            Json::Number(number) => Self::Number(Cow::Owned(number.to_string())),
+            Json::String(text) => Self::Text(Cow::Borrowed(text)),
+            Json::Array(items) => Self::Texts(items.iter().map(|item| item.as_str().map(Cow::Borrowed)).collect()),
+            Json::Object(_) => Self::Object,
+        }
+    }
+}
+
+impl Raw<'_> {
+    fn shape(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Texts(_) => "a list",
+            Self::Object => "an object",
+        }
+    }
+}
+
 impl Value {
     /// Reads a JSON value as `ty`. Blank text and the literal text `null`, both of which AWS answers for nothing,
     /// are [`Value::Null`]; a mask is `None`, as if the field were absent.
     pub fn parse(ty: Type, json: &Json) -> Result<Option<Self>, MalformedValue> {
-        let wrong = |expected| MalformedValue { expected, found: shape(json) };
-        let text = match json {
-            Json::Null => return Ok(Some(Self::Null)),
-            Json::String(text) => Cow::Borrowed(text.trim()),
-            Json::Number(number) => Cow::Owned(number.to_string()),
-            Json::Bool(flag) if ty == Type::YesNo => Cow::Borrowed(if *flag { "Yes" } else { "No" }),
-            Json::Array(items) if ty.is_list() => {
-                let items: Option<Vec<String>> =
-                    items.iter().map(|i| i.as_str().map(|i| i.trim().to_owned())).collect();
-                return items.map(|items| Some(Self::list(items))).ok_or_else(|| wrong("a list of texts"));
+        match (ty, json) {
+            (Type::History, Json::Array(entries)) => history(entries).map(Some),
+            _ => Self::read(ty, Raw::from(json)),
+        }
+    }
+
+    pub(crate) fn read(ty: Type, raw: Raw<'_>) -> Result<Option<Self>, MalformedValue> {
+        let found = raw.shape();
+        let wrong = |expected| MalformedValue { expected, found };
+        let text = match raw {
+            Raw::Null => return Ok(Some(Self::Null)),
+            Raw::Text(text) | Raw::Number(text) => text,
+            Raw::Bool(flag) if ty == Type::YesNo => Cow::Borrowed(if flag { "Yes" } else { "No" }),
+            Raw::Texts(items) if ty.is_list() => {
+                let items = items.ok_or_else(|| wrong("a list of texts"))?;
+                return Ok(Some(Self::list(items.iter().map(|item| item.trim().to_owned()))));
             }
             _ => return Err(wrong(ty.expects())),
         };
-        if text.is_empty() || text == "null" {
+        let trimmed = text.trim();
+        if trimmed.is_empty() || trimmed == "null" {
             return Ok(Some(Self::Null));
         }
-        if text.eq_ignore_ascii_case(MASK) {
+        if trimmed.eq_ignore_ascii_case(MASK) {
             return Ok(None);
         }
         let value = match ty {
             Type::Number { .. } => Self::Number(
-                Decimal::from_str(&text)
-                    .or_else(|_| Decimal::from_scientific(&text))
+                Decimal::from_str(trimmed)
+                    .or_else(|_| Decimal::from_scientific(trimmed))
                     .map_err(|_| wrong(ty.expects()))?
                     .normalize(),
             ),
             Type::Date => {
-                Self::Date(text.get(..10).and_then(|day| day.parse().ok()).ok_or_else(|| wrong(ty.expects()))?)
+                Self::Date(trimmed.get(..10).and_then(|day| day.parse().ok()).ok_or_else(|| wrong(ty.expects()))?)
             }
-            Type::Picklists(_) | Type::Identifiers => Self::list(text.split(';').map(|item| item.trim().to_owned())),
-            Type::Email => Self::Text(text.to_lowercase()),
-            _ => Self::Text(text.into_owned()),
+            Type::Picklists(_) | Type::Identifiers(_) => {
+                Self::list(trimmed.split(';').map(|item| item.trim().to_owned()))
+            }
+            Type::Email => Self::Text(trimmed.to_lowercase()),
+            _ if trimmed.len() == text.len() => Self::Text(text.into_owned()),
+            _ => Self::Text(trimmed.to_owned()),
         };
         Ok(Some(value))
     }
@@ -134,14 +182,18 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-fn shape(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "nothing",
-        Json::Bool(_) => "true or false",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a text",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
+/// A line an entry: `2026-03-09T01:50:25Z: Call the customer`.
+fn history(entries: &[Json]) -> Result<Value, MalformedValue> {
+    let line = |entry: &Json| {
+        let [time, value] = ["Time", "Value"].map(|member| entry.get(member).and_then(Json::as_str));
+        let value = value?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(time.map_or_else(|| value.clone(), |time| format!("{time}: {value}")))
+    };
+    let lines: Option<Vec<String>> = entries.iter().map(line).collect();
+    match lines {
+        None => Err(MalformedValue { expected: Type::History.expects(), found: "something else in the list" }),
+        Some(lines) if lines.is_empty() => Ok(Value::Null),
+        Some(lines) => Ok(Value::Text(lines.join("\n"))),
     }
 }
 
@@ -151,8 +203,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::catalog::Entity;
 
-    const MONEY: Type = Type::Number { decimals: 2 };
+    const MONEY: Type = Type::Number { decimals: 2, in_files: 2 };
+    const SOLUTIONS: Type = Type::Identifiers(Entity::Solution);
 
     #[test]
     fn values_are_read_by_type() {
@@ -161,16 +215,18 @@ mod tests {
         assert_eq!(read(MONEY, json!(1041.67)).unwrap(), Some(Value::Number("1041.67".parse().unwrap())));
         assert_eq!(read(MONEY, json!("12,500")).unwrap_err().expected, "a number");
         assert_eq!(read(Type::Date, json!("2026-11-22T10:00:00Z")).unwrap().unwrap().to_json(), json!("2026-11-22"));
-        assert_eq!(
-            read(Type::Identifiers, json!("S-1; S-2;")),
-            Ok(Some(Value::List(vec!["S-1".into(), "S-2".into()])))
-        );
-        assert_eq!(read(Type::Identifiers, json!([])), Ok(Some(Value::Null)));
+        assert_eq!(read(SOLUTIONS, json!("S-1; S-2;")), Ok(Some(Value::List(vec!["S-1".into(), "S-2".into()]))));
+        assert_eq!(read(SOLUTIONS, json!([])), Ok(Some(Value::Null)));
         assert_eq!(read(Type::Text { max: 10 }, json!("  ")), Ok(Some(Value::Null)));
         assert_eq!(read(Type::Text { max: 10 }, json!("null")), Ok(Some(Value::Null)));
         assert_eq!(read(Type::Text { max: 20 }, json!("Accept to view")), Ok(None));
         assert_eq!(read(Type::Email, json!("A@B.Example")), Ok(Some(Value::Text("a@b.example".into()))));
         assert_eq!(read(Type::Date, json!({})).unwrap_err().found, "an object");
+        assert_eq!(
+            read(Type::History, json!([{"Time": "2026-03-09T01:50:25Z", "Value": "Call\n them"}, {"Value": "Wait"}])),
+            Ok(Some(Value::Text("2026-03-09T01:50:25Z: Call them\nWait".into())))
+        );
+        assert_eq!(read(Type::History, json!([1])).unwrap_err().found, "something else in the list");
     }
 
     #[test]

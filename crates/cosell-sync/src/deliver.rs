@@ -3,10 +3,10 @@
 
 use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
 use cosell_model::{
-    Field, Kind, Record, Value, api,
-    catalog::Write,
-    life_cycle::{Access, ReviewStatus, access},
-    validate::{Operation, validate},
+    Field, Kind, Record, Value, Wire, api,
+    catalog::{Entity, Write},
+    life_cycle::{Acceptance, Access, Standing},
+    validate::{self, Operation, Problem, validate},
 };
 
 use crate::{
@@ -84,9 +84,9 @@ impl Deliver {
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         if case.link.share.is_none() {
-            let problems = validate(&case.ours, Operation::Submit, self.today());
+            let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
             if !problems.is_empty() {
-                return self.refuse(case, "it is not complete", problems.iter().map(Rejection::from).collect()).await;
+                return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
             }
             let mut record = case.ours.clone();
             if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
@@ -122,10 +122,11 @@ impl Deliver {
             converger.ledger.save(&mut case.link).await?;
             stored.id
         };
-        for (entity_type, entity) in wanted_entities(&case.ours) {
-            if !share.associated.contains(&(entity_type.to_owned(), entity.clone())) {
-                partner_central.associate(&id, entity_type, &entity).await?;
-                share.associated.push((entity_type.to_owned(), entity));
+        for (entity, wanted) in api::associations(&case.ours) {
+            let done = (entity.as_str().to_owned(), wanted.to_owned());
+            if !share.associated.contains(&done) {
+                partner_central.associate(&id, entity.as_str(), wanted).await?;
+                share.associated.push(done);
                 case.link.share = Some(share.clone());
                 converger.ledger.save(&mut case.link).await?;
             }
@@ -151,12 +152,11 @@ impl Deliver {
             let aws = api::opportunity(&current, None).record;
             let plan =
                 case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
-            let status = aws.text("status").and_then(ReviewStatus::parse);
-
+            let standing = Standing::of(&aws);
             let mut changes = Record::new(Kind::Opportunity);
             let (mut later, mut never) = (Vec::new(), Vec::new());
             for (mapping, value) in plan.won_by(Side::Crm) {
-                match access(mapping.ace, status, aws.text("stage")) {
+                match standing.access(Kind::Opportunity, mapping.ace) {
                     Access::Open => changes.set(mapping.ace, value.clone()),
                     Access::Later => later.push(mapping.ace),
                     Access::Never => never.push(mapping.ace),
@@ -164,27 +164,24 @@ impl Deliver {
             }
             let mut merged = aws.clone();
             changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
-            let wrong: Vec<_> = validate(&merged, Operation::Update, self.today())
-                .into_iter()
-                .filter(|problem| changes.value(problem.field).is_some())
-                .collect();
+            let mut wrong = validate(&merged, &self.case(Operation::Update, standing));
+            wrong.retain(|problem| changes.value(problem.field).is_some());
             if !wrong.is_empty() {
-                return self
-                    .refuse(case, "some fields are not as AWS takes them", wrong.iter().map(Rejection::from).collect())
-                    .await;
+                let problems = in_crm_words(case.object, wrong);
+                return self.refuse(case, "some fields are not as AWS takes them", problems).await;
             }
             let message = held_back(&later, &never);
-            let standing = if later.is_empty() && never.is_empty() { "Synced" } else { "Waiting" };
+            let sync_status = if later.is_empty() && never.is_empty() { "Synced" } else { "Waiting" };
             if changes.is_empty() {
-                converger.report(case.object, &case.crm, standing, message.as_deref()).await?;
+                converger.report(case.object, &case.crm, sync_status, message.as_deref()).await?;
                 return Ok(Disposition::Skip(SkipReason::Unchanged));
             }
 
-            for (entity_type, entity, wanted) in entity_changes(&aws, &changes) {
+            for (entity, which, wanted) in entity_changes(&aws, &changes) {
                 if wanted {
-                    partner_central.associate(&id, entity_type, &entity).await?;
+                    partner_central.associate(&id, entity.as_str(), &which).await?;
                 } else {
-                    partner_central.disassociate(&id, entity_type, &entity).await?;
+                    partner_central.disassociate(&id, entity.as_str(), &which).await?;
                 }
             }
             let in_body = changes.iter().any(|(field, _)| field.write == Write::Body);
@@ -202,7 +199,7 @@ impl Deliver {
             let mut entry = self.entry(case, partial, "updated at AWS");
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
             converger.ledger.log(&[entry]).await?;
-            converger.report(case.object, &case.crm, standing, message.as_deref()).await?;
+            converger.report(case.object, &case.crm, sync_status, message.as_deref()).await?;
             return Ok(Disposition::Done);
         }
         Err(PortError::Conflict { what: format!("UpdateOpportunity {id}") }.into())
@@ -224,7 +221,7 @@ impl Deliver {
                     return Err(SyncError::Running { what: format!("the acceptance of {invitation}") });
                 };
                 case.link.also(LinkKey::Opportunity(id.clone()));
-                "ACCEPTED".clone_into(&mut referral.status);
+                referral.status = Acceptance::Accepted;
                 case.link.referral = Some(referral);
                 // The event of the new opportunity may be faster: then its link is the truth, and this one starts again.
                 converger.ledger.save(&mut case.link).await?;
@@ -232,7 +229,7 @@ impl Deliver {
             }
             Answer::Reject(reason) => {
                 partner_central.reject(&invitation, &reason).await?;
-                "REJECTED".clone_into(&mut referral.status);
+                referral.status = Acceptance::Rejected;
                 case.link.referral = Some(referral);
                 converger.ledger.save(&mut case.link).await?;
                 self.from_aws.invitation(&invitation).await?;
@@ -257,8 +254,9 @@ impl Deliver {
         Ok(Disposition::Skip(SkipReason::Rejected))
     }
 
-    fn today(&self) -> jiff::civil::Date {
-        (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date()
+    fn case(&self, operation: Operation, standing: Standing) -> validate::Case<'static> {
+        let today = (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date();
+        validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
     }
 
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
@@ -277,7 +275,7 @@ enum Answer {
 
 fn answer(case: &Case<'_>) -> Option<Answer> {
     let ReferralFields { response, accept, reject, rejection_reason, .. } = case.object.referral.as_ref()?;
-    if case.link.referral.as_ref()?.status != "PENDING" {
+    if case.link.referral.as_ref()?.status != Acceptance::Pending {
         return None;
     }
     let text = |name: &str| case.crm.fields.get(name).and_then(CrmValue::as_text);
@@ -316,29 +314,24 @@ fn sent(ours: &Record) -> Record {
     sent
 }
 
-fn wanted_entities(ours: &Record) -> impl Iterator<Item = (&'static str, String)> {
-    ours.iter()
-        .filter_map(
-            |(field, value)| {
-                if let Write::Associate(entity_type) = field.write { Some((entity_type, value)) } else { None }
-            },
-        )
-        .flat_map(|(entity_type, value)| value.items().iter().map(move |entity| (entity_type, entity.clone())))
+/// Problems with the names that the rep sees.
+fn in_crm_words(object: &ObjectMapping, problems: Vec<Problem>) -> Vec<Rejection> {
+    let named = problems.into_iter().map(|mut problem| {
+        problem.crm = object.crm_name(problem.field).map(str::to_owned);
+        Rejection::from(&problem)
+    });
+    named.collect()
 }
 
 /// What to associate (`true`) and what to detach. New ones come first: AWS refuses to lose the last one.
-fn entity_changes<'r>(aws: &'r Record, changes: &'r Record) -> Vec<(&'static str, String, bool)> {
+fn entity_changes<'r>(aws: &'r Record, changes: &'r Record) -> Vec<(Entity, String, bool)> {
     let mut moves = Vec::new();
     for (field, value) in changes.iter() {
-        let Write::Associate(entity_type) = field.write else { continue };
+        let Some(entity) = field.entity() else { continue };
         let has = aws.get(field).map_or(&[][..], Value::items);
         let wants = value.items();
-        moves.extend(
-            wants.iter().filter(|entity| !has.contains(entity)).map(|entity| (entity_type, entity.clone(), true)),
-        );
-        moves.extend(
-            has.iter().filter(|entity| !wants.contains(entity)).map(|entity| (entity_type, entity.clone(), false)),
-        );
+        moves.extend(wants.iter().filter(|which| !has.contains(which)).map(|which| (entity, which.clone(), true)));
+        moves.extend(has.iter().filter(|which| !wants.contains(which)).map(|which| (entity, which.clone(), false)));
     }
     moves.sort_by_key(|(.., wanted)| !wanted);
     moves

@@ -4,6 +4,7 @@ use cosell_mapping::{CrmValue, ReferralFields};
 use cosell_model::{
     InvitationId, OpportunityId, api,
     event::{self, Ring},
+    life_cycle::Acceptance,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -71,7 +72,7 @@ impl FromAws {
         let (answer, summary) = futures::try_join!(self.partner_central.opportunity(id), summary)?;
         let api::Decoded { record, unread } = api::opportunity(&answer, summary.as_ref());
         for (field, cause) in unread {
-            tracing::warn!(opportunity = %id, field = field.key, %cause, "AWS answered a value that cannot be read");
+            tracing::warn!(opportunity = %id, %field, %cause, "AWS answered a value that cannot be read");
         }
         let link = self.link_of(id, record.text("partnerCrmUniqueIdentifier")).await?;
         let facts = self.referral_facts(&link);
@@ -119,7 +120,7 @@ impl FromAws {
         }
         let key = LinkKey::Invitation(id.clone());
         let known = self.converger.ledger.link(&key).await?;
-        if known.is_none() && invitation.status != "PENDING" {
+        if known.is_none() && invitation.status != Acceptance::Pending {
             // Answered or expired before we ever saw it: there is nothing left to show.
             return Ok(Disposition::Skip(SkipReason::NotNeeded));
         }
@@ -151,18 +152,17 @@ impl FromAws {
         let ReferralFields { invitation_id, status, .. } = names;
         CrmFields::from([
             (invitation_id.clone(), CrmValue::Text(id.to_string())),
-            (status.clone(), CrmValue::Text(shown(&referral.status).to_owned())),
+            (status.clone(), CrmValue::Text(shown(referral.status).to_owned())),
         ])
     }
 }
 
 /// An invitation's status as the CRM shows it.
-fn shown(status: &str) -> &str {
+fn shown(status: Acceptance) -> &'static str {
     match status {
-        "PENDING" => "Pending",
-        "ACCEPTED" => "Accepted",
-        "REJECTED" => "Rejected",
-        "EXPIRED" => "Expired",
-        other => other,
+        Acceptance::Pending => "Pending",
+        Acceptance::Accepted => "Accepted",
+        Acceptance::Rejected => "Rejected",
+        Acceptance::Expired => "Expired",
     }
 }

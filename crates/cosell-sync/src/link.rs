@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cosell_model::{InvitationId, Kind, LeadId, OpportunityId, Record};
+use cosell_model::{InvitationId, Kind, LeadId, OpportunityId, Record, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -66,8 +66,8 @@ pub struct Share {
 /// Where a referral stands with us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Referral {
-    /// The invitation's status, in AWS's word: `PENDING`, `ACCEPTED`, `REJECTED`, `EXPIRED`.
-    pub status: String,
+    /// How it was answered.
+    pub status: Acceptance,
     /// The token of the acceptance.
     pub accept_token: String,
 }

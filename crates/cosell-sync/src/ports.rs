@@ -34,7 +34,9 @@ impl From<&Unmappable> for Rejection {
 
 impl From<&Problem> for Rejection {
     fn from(problem: &Problem) -> Self {
-        Self { field: Some(problem.field.to_owned()), code: problem.rule.to_owned(), message: problem.message.clone() }
+        let Problem { field, crm, rule, message, mend, .. } = problem;
+        let name = crm.as_ref().map_or_else(|| (*field).to_owned(), |crm| format!("{crm} ({field})"));
+        Self { field: Some(name), code: rule.to_string(), message: format!("{message}: {mend}") }
     }
 }
 

@@ -265,7 +265,7 @@ async fn an_edit_that_aws_would_refuse_is_said_and_not_sent() {
         world.crm_text(id, "ACE_Sync_Message__c").as_deref(),
         Some(
             "Not sent to AWS, some fields are not as AWS takes them:\n\
-             - expectedMonthlyAwsRevenue: AWS wants an amount greater than 0: correct it"
+             - ACE_Monthly_Revenue__c (expectedMonthlyAwsRevenue): AWS wants an amount greater than 0: correct it"
         )
     );
     assert_eq!(world.count("UpdateOpportunity"), 0);

@@ -1,4 +1,5 @@
 pub mod config;
+pub mod convert;
 pub mod dlq;
 pub mod fields;
 pub mod log;

@@ -1,0 +1,241 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::{UnusableFile, text};
+
+/// What AWS made of a file that it was sent: `<name>_result.json`, or `*.error.json` where it refused the whole file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Results {
+    /// How many of the records AWS took.
+    pub success: Success,
+    /// AWS's number of the partner.
+    pub spms_id: Option<String>,
+    /// Whether the file was refused as a whole.
+    pub is_api_error: bool,
+    /// One outcome a record, in the order of the file.
+    #[serde(rename = "inboundApiResults")]
+    pub records: Vec<RecordResult>,
+    /// The key of the file in AWS's bucket.
+    pub file_name: Option<String>,
+    /// When AWS worked it off, as it wrote it.
+    #[serde(rename = "fileApnProcessedDT")]
+    pub processed: Option<String>,
+    /// Why the whole file was refused.
+    #[serde(serialize_with = "or_null")]
+    pub api_errors: Vec<String>,
+    /// Members that are not known here, as they came.
+    #[serde(flatten)]
+    pub unknown: Map<String, Json>,
+}
+
+/// How many of a file's records AWS took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Success {
+    /// Every one.
+    All,
+    /// Some.
+    Partial,
+    /// None.
+    None,
+    /// A word that is not known here: the records' own outcomes count.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl fmt::Display for Success {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::Partial => "some",
+            Self::None => "none",
+            Self::Other(word) => word,
+        })
+    }
+}
+
+/// What AWS made of one record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordResult {
+    /// What AWS noticed, and took the record nevertheless.
+    #[serde(serialize_with = "or_null")]
+    pub warnings: Vec<String>,
+    /// The record in the partner's CRM. Results of leads say it so too, and not `partnerCrmLeadId`.
+    #[serde(rename = "partnerCrmUniqueIdentifier")]
+    pub partner_id: Option<String>,
+    /// Whether AWS took the record.
+    pub is_success: bool,
+    /// Why it did not. AWS's texts can quote values of the record: they are for its owner and for no log.
+    #[serde(serialize_with = "or_null")]
+    pub errors: Vec<String>,
+    /// The record at AWS.
+    #[serde(rename = "apnCrmUniqueIdentifier")]
+    pub aws_id: Option<String>,
+    /// Members that are not known here, as they came.
+    #[serde(flatten)]
+    pub unknown: Map<String, Json>,
+}
+
+/// AWS writes no list where there is nothing in it.
+fn or_null<S: serde::Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    if texts.is_empty() { serializer.serialize_none() } else { texts.serialize(serializer) }
+}
+
+/// One text, several, objects with a message, or nothing: AWS's examples show some, its guide others.
+fn texts(json: Json) -> Vec<String> {
+    match json {
+        Json::Null => Vec::new(),
+        Json::String(text) => vec![text],
+        Json::Array(items) => items.into_iter().flat_map(texts).collect(),
+        Json::Object(ref members) => match members.get("message").and_then(Json::as_str) {
+            Some(message) => vec![message.to_owned()],
+            None => vec![json.to_string()],
+        },
+        other => vec![other.to_string()],
+    }
+}
+
+/// Takes members out of an object by their names, whose case does not count.
+struct Taken(Map<String, Json>);
+
+impl Taken {
+    fn json(&mut self, name: &str) -> Json {
+        let key = self.0.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
+        key.and_then(|key| self.0.shift_remove(&key)).unwrap_or(Json::Null)
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.json(name) {
+            Json::Null => None,
+            Json::String(text) => Some(text),
+            other => Some(other.to_string()),
+        }
+    }
+
+    fn flag(&mut self, name: &'static str) -> Result<Option<bool>, UnusableFile> {
+        match self.json(name) {
+            Json::Null => Ok(None),
+            Json::Bool(flag) => Ok(Some(flag)),
+            Json::String(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Json::String(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            _ => Err(UnusableFile::Member { member: name, expected: "true or false" }),
+        }
+    }
+}
+
+impl Results {
+    /// Reads a result file.
+    pub fn read(bytes: &[u8]) -> Result<Self, UnusableFile> {
+        let json = Json::deserialize(&mut serde_json::Deserializer::from_str(text(bytes)?))?;
+        let Json::Object(members) = json else { return Err(UnusableFile::NoRecords("inboundApiResults")) };
+        let mut members = Taken(members);
+        let records = match members.json("inboundApiResults") {
+            Json::Null => Vec::new(),
+            Json::Array(items) => {
+                let read = |(index, item)| match item {
+                    Json::Object(members) => RecordResult::of(Taken(members)),
+                    _ => Err(UnusableFile::NotARecord(index + 1)),
+                };
+                items.into_iter().enumerate().map(read).collect::<Result<_, _>>()?
+            }
+            _ => return Err(UnusableFile::Member { member: "inboundApiResults", expected: "a list" }),
+        };
+        let api_errors = texts(members.json("apiErrors"));
+        let is_api_error = members.flag("isApiError")?.unwrap_or(!api_errors.is_empty());
+        if records.is_empty() && !is_api_error {
+            return Err(UnusableFile::NoRecords("inboundApiResults"));
+        }
+        Ok(Self {
+            success: match members.text("success").unwrap_or_default() {
+                word if word.eq_ignore_ascii_case("all") => Success::All,
+                word if word.eq_ignore_ascii_case("partial") => Success::Partial,
+                word if word.eq_ignore_ascii_case("none") => Success::None,
+                word => Success::Other(word),
+            },
+            spms_id: members.text("spmsId"),
+            is_api_error,
+            records,
+            file_name: members.text("fileName"),
+            processed: members.text("fileApnProcessedDT"),
+            api_errors,
+            unknown: members.0,
+        })
+    }
+}
+
+impl RecordResult {
+    fn of(mut members: Taken) -> Result<Self, UnusableFile> {
+        let is_success = members.flag("isSuccess")?;
+        Ok(Self {
+            warnings: texts(members.json("warnings")),
+            partner_id: members.text("partnerCrmUniqueIdentifier").or_else(|| members.text("partnerCrmLeadId")),
+            is_success: is_success.ok_or(UnusableFile::Member { member: "isSuccess", expected: "true or false" })?,
+            errors: texts(members.json("errors")),
+            aws_id: members.text("apnCrmUniqueIdentifier"),
+            unknown: members.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outcomes_are_read_record_by_record() {
+        let file = json!({"success": "PARTIAL", "spmsId": "1", "isApiError": false, "apiErrors": null,
+            "fileName": "opportunity-inbound/a.json", "fileApnProcessedDT": "2026-03-09T01:50:25.123Z", "novel": 1,
+            "inboundApiResults": [
+                {"partnerCrmUniqueIdentifier": "006A", "apnCrmUniqueIdentifier": "O1", "isSuccess": true, "errors": null,
+                    "warnings": ["The owner is not known"]},
+                {"partnerCrmUniqueIdentifier": "006B", "apnCrmUniqueIdentifier": null, "isSuccess": false,
+                    "errors": ["No such owner"], "warnings": null}]});
+        let results = Results::read(file.to_string().as_bytes()).unwrap();
+        assert_eq!(results.success, Success::Partial);
+        assert_eq!(results.records[0].aws_id.as_deref(), Some("O1"));
+        assert_eq!(results.records[0].warnings, ["The owner is not known"]);
+        assert_eq!(results.records[1].errors, ["No such owner"]);
+        assert_eq!(results.unknown["novel"], 1);
+        assert_eq!(serde_json::to_value(&results).unwrap(), file, "written as it was read");
+    }
+
+    #[test]
+    fn a_refused_file_says_why() {
+        let file = json!({"success": "NONE", "isApiError": true, "apiErrors": [{"message": "is not of type object"}]});
+        let results = Results::read(file.to_string().as_bytes()).unwrap();
+        assert_eq!((results.api_errors, results.records.len()), (vec!["is not of type object".to_owned()], 0));
+    }
+
+    #[test]
+    fn other_files_are_no_results() {
+        for (file, expected) in [
+            ("[]", "the file has no list `inboundApiResults` at its top"),
+            ("{}", "the file has no list `inboundApiResults` at its top"),
+            (r#"{"inboundApiResults":[1]}"#, "entry 1 of the list is not an object"),
+            (r#"{"inboundApiResults":[{}]}"#, "`isSuccess` of the result file is not true or false"),
+            (r#"{"inboundApiResults":1}"#, "`inboundApiResults` of the result file is not a list"),
+        ] {
+            assert_eq!(Results::read(file.as_bytes()).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn published_samples_are_read_whole() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/ace-data");
+        for file in ["Lead-Results-Success-Sample.json", "Opoortunity-Results-Success-Sample.json"] {
+            let Ok(bytes) = fs::read(folder.join(file)) else { continue };
+            let results = Results::read(&bytes).unwrap();
+            assert_eq!((&results.success, results.records.len()), (&Success::All, 1), "{file}");
+            let original: Json = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(serde_json::to_value(&results).unwrap(), original, "{file}");
+        }
+    }
+}
