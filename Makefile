@@ -36,11 +36,12 @@ test: .venv/.ready ## everything that must pass: unit tests, doc tests, end to e
 
 check: fmt clippy deny template python ## format, lints, licences and walls, template, Python
 
-bench: .venv/.ready ## measure in an optimized build: the functions' start-up, memory and size, the file form
+bench: .venv/.ready ## measure in an optimized build: the functions' start-up, memory and size, the file form, the mapping
 	$(CARGO_BUILD)
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
 	$(BIN)/python tests/measure.py
 	cargo bench --locked --package cosell-model --bench file_form
+	cargo bench --locked --package cosell-mapping --bench records
 
 build: .venv/.ready-build ## the functions for Lambda, target/lambda/*/bootstrap.zip (ARCH=arm64|x86_64)
 	rustup target add $(RUST_TARGET_$(ARCH))

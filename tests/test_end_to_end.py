@@ -11,7 +11,7 @@ import demo
 import pytest
 import requests
 from sandbox import eventually
-from stack import ROOT, Stack
+from stack import MAPPING, ROOT, Stack
 
 EVENTS = ROOT / "events"
 # Values of the samples that say something about a person.
@@ -187,6 +187,31 @@ def test_the_schedule_runs_without_being_asked(story: demo.Story) -> None:
         return story.aws.opportunity(known)["body"]["LifeCycle"].get("NextSteps") == "By itself"
 
     eventually("the scheduled push", sent, 90)
+
+
+def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: demo.Story, tmp_path: Path) -> None:
+    bucket, s3 = story.stack.outputs["ConfigBucket"], story.stack.client("s3")
+    broken = tmp_path / "mapping.toml"
+    broken.write_text(MAPPING.read_text().replace('"CloseDate"', '{ crm = "CloseDate", colour = "red" }'))
+    with pytest.raises(RuntimeError, match="there is no such option"):
+        story.cosell("config", "push", str(broken))
+    pushed = story.cosell("config", "push", str(MAPPING), "--output", "json")
+    assert {row["object"] for row in pushed} == {"Opportunity", "Lead"}
+    s3.put_object(Bucket=bucket, Key="mapping.toml", Body=broken.read_bytes())
+    try:
+        # Another environment starts the function anew.
+        functions, name = story.stack.client("lambda"), story.stack.outputs["FnPush"]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**variables, "STARTED": "anew"}}
+        )
+        story.pushes()
+        lines = eventually("the complaint", lambda: [
+            line for line in story.stack.function_log("FnPush") if "the last good one is" in line
+        ])
+        assert "mapping_invalid" in "\n".join(story.stack.function_log("FnPush")), lines
+    finally:
+        s3.upload_file(str(MAPPING), bucket, "mapping.toml")
 
 
 def test_no_log_line_tells_of_a_person(story: demo.Story) -> None:

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
-use cosell_mapping::Mapping;
+use cosell_mapping::{InvalidMapping, Mapping};
 use cosell_model::Catalog;
 use cosell_sync::ports::{PortError, PortResult};
 use secrecy::SecretString;
@@ -29,6 +29,8 @@ pub use queues::{SqsDeadLetters, SqsLetters, SqsQueue};
 const PARTNER_CENTRAL_REGION: Region = Region::from_static("us-east-1");
 /// Where the mapping is in the configuration bucket.
 pub const MAPPING_KEY: &str = "mapping.toml";
+/// Where the last mapping is that was checked before it was put there.
+pub const GOOD_MAPPING_KEY: &str = "mapping.last-good.toml";
 /// AWS's buckets of the file exchange live here only.
 const ACE_REGION: Region = Region::from_static("us-west-2");
 
@@ -109,13 +111,21 @@ impl Aws {
         answer.secret_string.map(SecretString::from).ok_or_else(|| errors::misfit(WHAT, "it holds no text"))
     }
 
-    /// The mapping that is deployed.
-    pub async fn mapping(&self, config_bucket: &str) -> PortResult<Mapping> {
-        let text = self.config_file(config_bucket, MAPPING_KEY).await?;
-        Mapping::parse(&text).map_err(|cause| PortError::Unauthorized {
+    /// The mapping that is deployed, or the last one that was checked, with what is wrong with the one that is not used.
+    pub async fn mapping(&self, config_bucket: &str) -> PortResult<(Mapping, Option<InvalidMapping>)> {
+        let refused = match Mapping::parse(&self.config_file(config_bucket, MAPPING_KEY).await?) {
+            Ok(mapping) => return Ok((mapping, None)),
+            Err(refused) => refused,
+        };
+        let unusable = |cause: InvalidMapping| PortError::Unauthorized {
             what: format!("reading {MAPPING_KEY}"),
             cause: Some(Box::new(cause)),
-        })
+        };
+        match self.config_file(config_bucket, GOOD_MAPPING_KEY).await {
+            Ok(good) => Ok((Mapping::parse(&good).map_err(unusable)?, Some(refused))),
+            // Whyever there is none: what has to be mended is the one that is deployed.
+            Err(_) => Err(unusable(refused)),
+        }
     }
 
     /// A text file that the deployment put there.

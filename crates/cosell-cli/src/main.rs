@@ -55,7 +55,7 @@ async fn main() -> std::process::ExitCode {
         Command::Picklist(args) => commands::picklist::run(cli.output, &args),
         Command::Validate(args) => commands::validate::run(cli.output, &args),
         Command::Convert(args) => commands::convert::run(&args),
-        Command::Config(command) => commands::config::run(&cli.stack, command).await,
+        Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };

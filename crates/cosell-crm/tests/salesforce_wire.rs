@@ -17,7 +17,7 @@ use cosell_crm::{
     Credentials, Salesforce, SalesforceConfig,
     salesforce::{InvalidConfig, Unreadable},
 };
-use cosell_mapping::CrmValue;
+use cosell_mapping::{CrmKind, CrmValue};
 use cosell_sync::ports::{Crm, CrmFields, CrmKey, PortError, Written};
 use serde_json::{Value as Json, json};
 use url::{Url, form_urlencoded};
@@ -481,6 +481,226 @@ async fn pages_stay_at_the_organization() -> Outcome {
 }
 
 #[tokio::test]
+async fn reads_and_searches_resolve_two_levels_of_parents() -> Outcome {
+    let mut linked = row("006000000000001AAA", "2026-11-22T09:59:50.000+0000", REP);
+    linked["Account"] = json!({
+        "attributes": {"type": "Account"}, "Website": "https://acme.example",
+        "Owner": {"attributes": {"type": "User"}, "Email": "jane@example.com"},
+    });
+    let mut orphan = row("006000000000002AAA", "2026-11-22T09:59:55.000+0000", REP);
+    orphan["Account"] = Json::Null;
+    let rows = found(&[linked, orphan]);
+    let (org, crm) = Org::start([(200, rows.clone()), (200, rows)]).await?;
+    let fields = ["Name", "Account.Website", "Account.Owner.Email"].map(str::to_owned);
+    let changes = crm.changed_since("Opportunity", None, &fields, 10).await?;
+    let record = crm.fetch("Opportunity", CrmKey::Id("006000000000001AAA"), &fields).await?.ok_or("a record")?;
+    assert_eq!(record.fields, changes.records[0].fields);
+    let expect = |values: [CrmValue; 3]| fields.iter().cloned().zip(values).collect::<CrmFields>();
+    let values = [text("Deal"), text("https://acme.example"), text("jane@example.com")];
+    assert_eq!(record.fields, expect(values));
+    assert_eq!(changes.records[1].fields, expect([text("Deal"), CrmValue::Null, CrmValue::Null]));
+    for seen in org.seen() {
+        let columns = "SELECT Id, SystemModstamp, LastModifiedById, Name, Account.Website, Account.Owner.Email FROM ";
+        assert!(seen.query().starts_with(columns), "{}", seen.query());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn finds_the_oldest() -> Outcome {
+    let one = json!({"attributes": {"type": "Account"}, "Id": "001000000000001AAA"});
+    let invalid = json!([{"message": "\nWebsite = 'https://jane.example'\nNo such column 'Website'", "errorCode": "INVALID_FIELD"}]);
+    let nameless = json!({"attributes": {"type": "Account"}});
+    let (org, crm) =
+        Org::start([(200, found(&[one])), (200, found(&[])), (400, invalid), (200, found(&[nameless]))]).await?;
+    let fields = CrmFields::from([
+        ("Active__c".to_owned(), CrmValue::Bool(true)),
+        ("Name".to_owned(), text(" O'Brien ")),
+        ("Website".to_owned(), CrmValue::Null),
+    ]);
+    assert_eq!(crm.find("Account", &fields).await?.as_deref(), Some("001000000000001AAA"));
+    assert_eq!(crm.find("Account", &fields).await?, None);
+    let error = crm.find("Account", &fields).await.err().ok_or("an error")?;
+    assert_eq!(
+        chain(&error),
+        "find Account by Active__c, Name, Website is not allowed: Salesforce answered 400 INVALID_FIELD about Website"
+    );
+    let error = crm.find("Account", &fields).await.err().ok_or("an error")?;
+    assert_eq!(error.code(), "unavailable");
+    let seen = org.seen();
+    assert_eq!(seen[0].method, Method::GET);
+    assert_eq!(
+        seen[0].query(),
+        r"SELECT Id FROM Account WHERE Active__c = true AND Name = 'O\'Brien' AND Website = null ORDER BY CreatedDate ASC, Id ASC LIMIT 1"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_that_identify_nothing_are_not_searched_for() -> Outcome {
+    let (org, crm) = Org::start([]).await?;
+    let error = crm.find("Account", &CrmFields::new()).await.err().ok_or("an error")?;
+    assert_eq!(chain(&error), "find Account is not allowed: a search without fields would find any record");
+    let of = |name: &str, value: CrmValue| CrmFields::from([(name.to_owned(), value)]);
+    for (fields, code) in [
+        (of("Website", CrmValue::Null), "EMPTY_KEY"),
+        (of("Website", text(" ")), "EMPTY_KEY"),
+        (of("Website", text(&"x".repeat(4_001))), "STRING_TOO_LONG"),
+    ] {
+        let error = crm.find("Account", &fields).await.err().ok_or("an error")?;
+        let PortError::Rejected { problems, .. } = error else { panic!("a rejection, not {error}") };
+        assert_eq!((problems[0].field.as_deref(), problems[0].code.as_str()), (Some("Website"), code));
+    }
+    assert!(org.seen().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn creates() -> Outcome {
+    let made = |id: &str| json!({"id": id, "success": true, "errors": []});
+    let missing = json!([
+        {"message": "Required fields are missing: [Company]", "errorCode": "REQUIRED_FIELD_MISSING", "fields": ["Company"]}
+    ]);
+    let duplicates = json!([{"message": "Use one of these records?", "errorCode": "DUPLICATES_DETECTED"}]);
+    let unknown = json!([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}]);
+    let refused =
+        json!({"id": null, "success": false, "errors": [{"statusCode": "STRING_TOO_LONG", "message": "Jane"}]});
+    let (org, crm) = Org::start([
+        (201, made("001000000000001AAA")),
+        (201, made("00Q000000000001AAA")),
+        (400, missing),
+        (400, duplicates),
+        (404, unknown),
+        (201, refused),
+        (201, json!({"success": true})),
+        (503, json!("maintenance")),
+    ])
+    .await?;
+    let fields =
+        CrmFields::from([("Name".to_owned(), text("ACME")), ("Amount".to_owned(), CrmValue::Number("1.10".parse()?))]);
+    assert_eq!(crm.create("Account", &fields).await?, "001000000000001AAA");
+    assert_eq!(crm.create("Lead", &fields).await?, "00Q000000000001AAA");
+    for (expected, code) in [
+        ("create Lead was refused (1 problem(s))", "REQUIRED_FIELD_MISSING"),
+        ("create Lead was refused (1 problem(s))", "DUPLICATES_DETECTED"),
+        ("create Lead is not allowed: Salesforce answered 404 NOT_FOUND", ""),
+        ("create Lead was refused (1 problem(s))", "STRING_TOO_LONG"),
+        ("create Lead did not get through: Salesforce's answer lacks `id`", ""),
+        ("create Lead did not get through: Salesforce answered 503", ""),
+    ] {
+        let error = crm.create("Lead", &fields).await.err().ok_or("an error")?;
+        assert_eq!(chain(&error), expected);
+        if let PortError::Rejected { problems, .. } = error {
+            assert_eq!(problems[0].code, code);
+        }
+    }
+    let seen = org.seen();
+    assert_eq!((&seen[0].method, seen[0].target.as_str()), (&Method::POST, "/services/data/v66.0/sobjects/Account"));
+    assert_eq!(seen[0].body, r#"{"Amount":1.10,"Name":"ACME"}"#);
+    assert_eq!(seen[0].header("sforce-auto-assign"), None);
+    assert_eq!(seen[1].header("sforce-auto-assign"), Some("FALSE"));
+    assert_eq!(seen.len(), 8, "nothing that may have been done is repeated");
+    Ok(())
+}
+
+fn described() -> Json {
+    json!({"name": "Account", "label": "Customer", "fields": [
+        {"name": "Id", "label": "Account ID", "type": "id", "length": 18, "nillable": false, "createable": false,
+         "defaultedOnCreate": true, "idLookup": true},
+        {"name": "Name", "label": "Account Name", "type": "string", "length": 255, "nillable": false,
+         "createable": true, "updateable": true},
+        {"name": "OwnerId", "label": "Owner ID", "type": "reference", "length": 18, "nillable": false,
+         "createable": true, "updateable": true, "defaultedOnCreate": true, "referenceTo": ["User"],
+         "relationshipName": "Owner"},
+        {"name": "BillingAddress", "label": "Billing Address", "type": "address", "createable": false},
+        {"name": "BillingCity", "label": "Billing City", "type": "string", "length": 40, "nillable": true,
+         "createable": true, "updateable": true, "compoundFieldName": "BillingAddress"},
+        {"name": "Signed__c", "label": "Signed", "type": "datetime", "nillable": true, "createable": true},
+        {"name": "Revenue__c", "label": "Revenue", "type": "currency", "scale": 2, "createable": true},
+        {"name": "Score__c", "label": "Score", "type": "double", "createable": false, "calculated": true},
+        {"name": "Erp_Id__c", "label": "ERP", "type": "string", "length": 20, "nillable": true, "createable": true,
+         "unique": true, "externalId": true, "idLookup": true},
+        {"name": "CreatedDate", "label": "Created Date", "type": "datetime", "createable": true},
+    ]})
+}
+
+#[tokio::test]
+async fn describes_every_time() -> Outcome {
+    let gone = json!([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}]);
+    let (org, crm) =
+        Org::start([(200, described()), (200, described()), (404, gone), (200, json!({"fields": 1}))]).await?;
+    let description = crm.describe("Account").await?;
+    assert_eq!((description.object.as_str(), description.label.as_str()), ("Account", "Customer"));
+    let name = description.field("name").ok_or("a field")?;
+    assert!(name.required && name.kind == CrmKind::Text && name.length == Some(255));
+    assert!(description.field("Erp_Id__c").is_some_and(|field| field.unique));
+    assert_eq!(crm.describe("Account").await?, description);
+    let error = crm.describe("Gone__c").await.err().ok_or("an error")?;
+    assert_eq!(chain(&error), "describe Gone__c is not allowed: Salesforce answered 404 NOT_FOUND");
+    let error = crm.describe("Account").await.err().ok_or("an error")?;
+    assert_eq!(
+        chain(&error),
+        "describe Account did not get through: \
+         Salesforce's answer lacks an object's `name`, `label` or usable `fields`"
+    );
+    let seen = org.seen();
+    assert_eq!(seen[0].method, Method::GET);
+    assert_eq!(seen[0].target, "/services/data/v66.0/sobjects/Account/describe");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_template_has_what_a_copy_can_have() -> Outcome {
+    let record = json!({
+        "attributes": {"type": "Account", "url": "/services/data/v66.0/sobjects/Account/001000000000001AAA"},
+        "Id": "001000000000001AAA", "Name": "Template", "OwnerId": REP, "BillingAddress": {"city": "Berlin"},
+        "BillingCity": null, "Signed__c": "2026-11-22T10:00:00.000+0000", "Revenue__c": 12.50, "Score__c": 7.0,
+        "Erp_Id__c": "E1", "CreatedDate": "2026-01-01T00:00:00.000+0000",
+    });
+    let gone = json!([
+        {"message": "Provided external ID field does not exist or is not accessible: 001", "errorCode": "NOT_FOUND"}
+    ]);
+    let deleted = json!([{"message": "entity is deleted", "errorCode": "ENTITY_IS_DELETED", "fields": []}]);
+    let (org, crm) = Org::start([
+        (200, described()),
+        (200, record),
+        (404, gone.clone()),
+        (404, deleted),
+        // The object itself is not there.
+        (404, gone),
+    ])
+    .await?;
+    let expected = [
+        ("Name", text("Template")),
+        ("OwnerId", text(REP)),
+        ("Revenue__c", CrmValue::Number("12.50".parse()?)),
+        ("Signed__c", text("2026-11-22T10:00:00Z")),
+    ];
+    let template = crm.template("Account", "001000000000001AAA").await?;
+    assert_eq!(template, CrmFields::from(expected.map(|(name, value)| (name.to_owned(), value))));
+    for _ in 0..2 {
+        let error = crm.template("Account", "001000000000009AAA").await.err().ok_or("an error")?;
+        assert_eq!(chain(&error), "read the template Account 001000000000009AAA found nothing");
+    }
+    let error = crm.template("Gone__c", "001000000000001AAA").await.err().ok_or("an error")?;
+    assert_eq!(chain(&error), "describe Gone__c is not allowed: Salesforce answered 404 NOT_FOUND");
+    let targets: Vec<_> = org.seen().iter().map(|seen| seen.target.clone()).collect();
+    let base = "/services/data/v66.0/sobjects";
+    assert_eq!(
+        targets,
+        [
+            format!("{base}/Account/describe"),
+            format!("{base}/Account/001000000000001AAA"),
+            format!("{base}/Account/001000000000009AAA"),
+            format!("{base}/Account/001000000000009AAA"),
+            format!("{base}/Gone__c/describe"),
+        ],
+        "one description does for an hour"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_cannot_be_meant_is_not_sent() -> Outcome {
     let (org, crm) = Org::start([]).await?;
     let none = CrmFields::new();
@@ -492,10 +712,22 @@ async fn what_cannot_be_meant_is_not_sent() -> Outcome {
         crm.upsert("Lead/..", "Key__c", "L1", &none).await.err(),
         crm.upsert("Lead", "Key__c", "L1", &parent).await.err(),
         crm.update("Opportunity", "006000000000001AAA", &parent).await.err(),
+        crm.create("Opportunity", &parent).await.err(),
+        crm.create("Lead/..", &none).await.err(),
+        crm.find("Account", &CrmFields::from([("Name = '' OR Name".to_owned(), text("x"))])).await.err(),
+        crm.find("Account WHERE", &CrmFields::from([("Name".to_owned(), text("x"))])).await.err(),
+        crm.template("Account", "../Opportunity/006000000000001AAA").await.err(),
+        crm.template("Account/..", "001000000000001AAA").await.err(),
+        crm.describe("../limits").await.err(),
     ];
     for error in errors {
         assert_eq!(error.as_ref().map(PortError::code), Some("unauthorized"), "{error:?}");
     }
+    let error = crm.create("Opportunity", &parent).await.err().ok_or("an error")?;
+    assert_eq!(
+        chain(&error),
+        "create Opportunity is not allowed: `Account.Name` is not the name of a field that can be written in Salesforce"
+    );
     let errors = [
         crm.fetch("Opportunity", CrmKey::Id("006' OR Name != '"), &[]).await.err(),
         crm.update("Opportunity", "../Account/001000000000001AAA", &none).await.err(),

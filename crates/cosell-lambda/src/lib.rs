@@ -16,7 +16,8 @@ pub use schedule::serve_schedule;
 /// Why a function could not start or went down.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Prepares logs. The first thing that a function does.
-pub fn start() {
+/// Prepares logs and metrics. The first thing that a function does.
+pub fn start() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
+    metrics::start()
 }

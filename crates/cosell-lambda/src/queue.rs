@@ -29,11 +29,10 @@ pub async fn serve_queue<F>(
 where
     F: Future<Output = Disposition>,
 {
-    let collector = metrics::collector()?;
     let shell = &Shell { retries, letters, handle };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let response = shell.batch(event.payload).await;
-        metrics::flush(collector);
+        metrics::flush();
         Ok::<_, std::convert::Infallible>(response)
     }))
     .await

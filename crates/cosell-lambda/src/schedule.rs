@@ -8,6 +8,8 @@ use cosell_sync::SyncError;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::metrics;
+
 /// What a run leaves of its time for stopping in good order.
 const RESERVE: Duration = Duration::from_secs(10);
 
@@ -25,7 +27,9 @@ where
     lambda_runtime::run(service_fn(move |event: LambdaEvent<I>| async move {
         let deadline = event.context.deadline();
         let go_on = move || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > RESERVE);
-        match work(event.payload, Box::new(go_on)).await {
+        let result = work(event.payload, Box::new(go_on)).await;
+        metrics::flush();
+        match result {
             Ok(outcome) => {
                 tracing::info!(?outcome, "run finished");
                 Ok(outcome)

@@ -1,13 +1,23 @@
 //! How the records of a CRM and of ACE correspond: a TOML file, read once and checked whole ([`Mapping`]), values
-//! turned both ways ([`FieldMapping`]), and the three-way merge ([`merge`](mod@merge)).
+//! turned both ways ([`ObjectMapping`]), and the three-way merge ([`merge`](mod@merge)).
 //!
 //! Everything here computes: no I/O, no clock, no environment. Nothing about a particular CRM is compiled in.
 
-mod file;
+pub mod compile;
+mod describe;
+pub mod file;
+mod mapping;
 pub mod merge;
 mod value;
+mod wanted;
+mod way;
 
+pub use compile::{Coverage, Finding, InvalidMapping, Severity};
 pub use cosell_model::Direction;
-pub use file::{FieldMapping, InvalidMapping, Mapping, ObjectMapping, Policy, ReferralFields, StatusFields};
+pub use describe::{CrmField, CrmKind, Description};
+pub use file::{Policy, ReferralFields, Related, RelatedWrite, StatusFields};
+pub use mapping::{Arrival, CrmFields, FieldMapping, Mapping, ObjectMapping, Scope, Source, Unmappable};
 pub use merge::{FieldOutcome, Outcome, Plan, Side};
-pub use value::{CrmValue, Unmappable};
+pub use value::CrmValue;
+pub use wanted::WantedField;
+pub use way::{Translation, Untranslatable};

@@ -2,7 +2,7 @@
 
 use cosell_model::{Field, Record, Value};
 
-use crate::{Direction, FieldMapping, ObjectMapping, Policy};
+use crate::{Arrival, Direction, FieldMapping, ObjectMapping, Policy};
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Outcome {
     Conflict(Side),
     /// Both sides changed to different values; a person decides.
     Held,
+    /// AWS changed it; the CRM's value is protected and stays.
+    Kept,
 }
 
 impl Outcome {
@@ -42,7 +44,7 @@ impl Outcome {
     pub fn winner(self) -> Option<Side> {
         match self {
             Self::Take(side) | Self::Conflict(side) => Some(side),
-            Self::Same | Self::Held => None,
+            Self::Same | Self::Held | Self::Kept => None,
         }
     }
 }
@@ -54,8 +56,8 @@ pub struct Rules {
     pub direction: Direction,
     /// Who wins a conflict.
     pub policy: Policy,
-    /// AWS's value is taken only when the CRM's field is empty.
-    pub only_when_empty: bool,
+    /// When AWS's value may be taken at all.
+    pub arrival: Arrival,
 }
 
 /// Decides one field. `None` means that a side says nothing (masked, not asked for), which never wins and never loses;
@@ -68,28 +70,33 @@ pub fn merge(base: Option<&Value>, aws: Option<&Value>, crm: Option<&Value>, new
     {
         return Outcome::Same;
     }
+    let protected = match rules.arrival {
+        Arrival::Always => false,
+        Arrival::WhenEmpty => !matches!(crm, None | Some(Value::Null)),
+        Arrival::OnCreation => crm.is_some(),
+    };
     let (from_aws, to_aws) = match rules.direction {
         Direction::Both => (changed(aws), changed(crm)),
         Direction::FromAws => (changed(aws), false),
         Direction::ToAws => (false, changed(crm)),
     };
-    let outcome = match (from_aws, to_aws) {
+    match (from_aws, to_aws) {
         (false, false) => Outcome::Same,
+        (true, false) if protected => Outcome::Kept,
         (true, false) => Outcome::Take(Side::Aws),
         (false, true) => Outcome::Take(Side::Crm),
+        (true, true) if protected => Outcome::Conflict(Side::Crm),
         (true, true) => match rules.policy {
             Policy::Aws => Outcome::Conflict(Side::Aws),
             Policy::Crm => Outcome::Conflict(Side::Crm),
             Policy::Newest => Outcome::Conflict(newer),
             Policy::Manual => Outcome::Held,
         },
-    };
-    let kept = rules.only_when_empty && !matches!(crm, None | Some(Value::Null));
-    if kept && outcome.winner() == Some(Side::Aws) { Outcome::Same } else { outcome }
+    }
 }
 
 /// The merge of one field of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldOutcome<'m> {
     /// The field.
     pub mapping: &'m FieldMapping,
@@ -104,7 +111,7 @@ pub struct FieldOutcome<'m> {
 }
 
 /// The merge of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan<'m> {
     /// Every mapped field.
     pub fields: Vec<FieldOutcome<'m>>,
@@ -115,11 +122,7 @@ impl ObjectMapping {
     pub fn plan(&self, base: &Record, aws: &Record, crm: &Record, newer: Side) -> Plan<'_> {
         let fields = self.fields.iter().map(|mapping| {
             let [base, aws, crm] = [base, aws, crm].map(|record| record.get(mapping.ace));
-            let rules = Rules {
-                direction: mapping.direction,
-                policy: mapping.policy,
-                only_when_empty: mapping.only_when_empty,
-            };
+            let rules = Rules { direction: mapping.direction, policy: mapping.policy, arrival: mapping.arrival };
             FieldOutcome {
                 mapping,
                 outcome: merge(base, aws, crm, newer, rules),
@@ -167,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    const BOTH: Rules = Rules { direction: Direction::Both, policy: Policy::Aws, only_when_empty: false };
+    const BOTH: Rules = Rules { direction: Direction::Both, policy: Policy::Aws, arrival: Arrival::Always };
 
     fn text(text: &str) -> Value {
         Value::Text(text.into())
@@ -177,7 +180,7 @@ mod tests {
     fn each_case_of_one_field() {
         let (old, a, c) = (text("old"), text("a"), text("c"));
         let case = |base, aws, crm, rules| merge(base, aws, crm, Side::Crm, rules);
-        let rules = |direction, policy, only_when_empty| Rules { direction, policy, only_when_empty };
+        let rules = |direction, policy, arrival| Rules { direction, policy, arrival };
         for (expected, outcome) in [
             (Outcome::Same, case(Some(&old), Some(&old), Some(&old), BOTH)),
             (Outcome::Take(Side::Aws), case(Some(&old), Some(&a), Some(&old), BOTH)),
@@ -186,9 +189,12 @@ mod tests {
             (Outcome::Conflict(Side::Aws), case(Some(&old), Some(&a), Some(&c), BOTH)),
             (
                 Outcome::Conflict(Side::Crm),
-                case(Some(&old), Some(&a), Some(&c), rules(Direction::Both, Policy::Newest, false)),
+                case(Some(&old), Some(&a), Some(&c), rules(Direction::Both, Policy::Newest, Arrival::Always)),
             ),
-            (Outcome::Held, case(Some(&old), Some(&a), Some(&c), rules(Direction::Both, Policy::Manual, false))),
+            (
+                Outcome::Held,
+                case(Some(&old), Some(&a), Some(&c), rules(Direction::Both, Policy::Manual, Arrival::Always)),
+            ),
             // Masked by AWS: the CRM's value stays, and nothing is deleted.
             (Outcome::Same, case(Some(&old), None, Some(&old), BOTH)),
             // AWS deleted it.
@@ -196,15 +202,38 @@ mod tests {
             // A record that the CRM does not have yet.
             (Outcome::Take(Side::Aws), case(None, Some(&a), None, BOTH)),
             (Outcome::Same, case(None, Some(&Value::Null), None, BOTH)),
-            (Outcome::Same, case(Some(&old), Some(&old), Some(&c), rules(Direction::FromAws, Policy::Aws, false))),
+            (
+                Outcome::Same,
+                case(Some(&old), Some(&old), Some(&c), rules(Direction::FromAws, Policy::Aws, Arrival::Always)),
+            ),
             (
                 Outcome::Take(Side::Crm),
-                case(Some(&old), Some(&a), Some(&c), rules(Direction::ToAws, Policy::Aws, false)),
+                case(Some(&old), Some(&a), Some(&c), rules(Direction::ToAws, Policy::Aws, Arrival::Always)),
             ),
-            (Outcome::Same, case(Some(&old), Some(&a), Some(&old), rules(Direction::Both, Policy::Aws, true))),
+            (
+                Outcome::Kept,
+                case(Some(&old), Some(&a), Some(&old), rules(Direction::Both, Policy::Aws, Arrival::WhenEmpty)),
+            ),
+            (
+                Outcome::Kept,
+                case(
+                    Some(&old),
+                    Some(&a),
+                    Some(&Value::Null),
+                    rules(Direction::FromAws, Policy::Aws, Arrival::OnCreation),
+                ),
+            ),
             (
                 Outcome::Take(Side::Aws),
-                case(None, Some(&a), Some(&Value::Null), rules(Direction::Both, Policy::Aws, true)),
+                case(None, Some(&a), None, rules(Direction::FromAws, Policy::Aws, Arrival::OnCreation)),
+            ),
+            (
+                Outcome::Take(Side::Crm),
+                case(Some(&old), Some(&old), Some(&c), rules(Direction::Both, Policy::Aws, Arrival::OnCreation)),
+            ),
+            (
+                Outcome::Take(Side::Aws),
+                case(None, Some(&a), Some(&Value::Null), rules(Direction::Both, Policy::Aws, Arrival::WhenEmpty)),
             ),
         ] {
             assert_eq!(outcome, expected);

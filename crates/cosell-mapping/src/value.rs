@@ -1,9 +1,6 @@
-use cosell_model::{MalformedValue, Value};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value as Json};
-
-use crate::FieldMapping;
 
 /// A value as a CRM holds it, free of any vendor's types. Dates and timestamps are texts in ISO 8601, several values
 /// are one text joined by semicolons.
@@ -50,6 +47,17 @@ impl From<CrmValue> for Json {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for CrmValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CrmValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
 impl CrmValue {
     /// The text of a text value.
     pub fn as_text(&self) -> Option<&str> {
@@ -67,50 +75,14 @@ impl CrmValue {
             _ => false,
         }
     }
-}
 
-/// A CRM value that has no counterpart at AWS. It names the shape, never the value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the CRM field `{crm}` cannot be turned into {ace}")]
-pub struct Unmappable {
-    /// The CRM's field.
-    pub crm: String,
-    /// The ACE field's key.
-    pub ace: &'static str,
-    /// What is wrong.
-    #[source]
-    pub cause: MalformedValue,
-}
-
-impl FieldMapping {
-    /// The CRM's value in ACE words. `None` says nothing about the field.
-    pub fn to_ace(&self, value: &CrmValue) -> Result<Option<Value>, Unmappable> {
-        let renamed = |text: &str| {
-            let found = self.values.iter().find(|(crm, _)| crm == text.trim());
-            found.map_or_else(|| text.to_owned(), |(_, ace)| ace.clone())
-        };
-        let json = match value {
-            CrmValue::Text(text) if self.ace.ty.is_list() => {
-                Json::from(text.split(';').map(|item| renamed(item.trim())).collect::<Vec<_>>())
-            }
-            CrmValue::Text(text) => Json::String(renamed(text)),
-            other => other.clone().into(),
-        };
-        Value::parse(self.ace.ty, &json).map_err(|cause| Unmappable { crm: self.crm.clone(), ace: self.ace.key, cause })
-    }
-
-    /// The ACE value in the CRM's words.
-    pub fn to_crm(&self, value: &Value) -> CrmValue {
-        let renamed = |text: &str| {
-            let found = self.values.iter().find(|(_, ace)| ace == text);
-            found.map_or_else(|| text.to_owned(), |(crm, _)| crm.clone())
-        };
-        match value {
-            Value::Null => CrmValue::Null,
-            Value::Text(text) => CrmValue::Text(renamed(text)),
-            Value::Number(number) => CrmValue::Number(*number),
-            Value::Date(date) => CrmValue::Text(date.to_string()),
-            Value::List(items) => CrmValue::Text(items.iter().map(|item| renamed(item)).collect::<Vec<_>>().join(";")),
+    /// The value as a text: for conditions and joined fields. Nothing has none.
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Self::Null => None,
+            Self::Text(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Self::Number(number) => Some(number.normalize().to_string()),
+            Self::Bool(flag) => Some(flag.to_string()),
         }
     }
 }

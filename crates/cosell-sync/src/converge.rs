@@ -1,4 +1,4 @@
-use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Side};
+use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
 use cosell_model::{Catalog, Field, Record};
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,6 +50,8 @@ pub enum Converged {
     Rejected,
     /// The CRM's record was deleted by somebody.
     Deleted,
+    /// The mapping leaves such records out.
+    OutOfScope,
 }
 
 impl From<Converged> for Disposition {
@@ -59,7 +61,28 @@ impl From<Converged> for Disposition {
             Converged::Unchanged => Self::Skip(SkipReason::Unchanged),
             Converged::Rejected => Self::Skip(SkipReason::Rejected),
             Converged::Deleted => Self::Skip(SkipReason::Deleted),
+            Converged::OutOfScope => Self::Skip(SkipReason::OutOfScope),
         }
+    }
+}
+
+/// What a record of the CRM is to say about itself.
+pub(crate) struct Report {
+    status: &'static str,
+    message: Option<String>,
+    pending: Vec<&'static Field>,
+}
+
+impl Report {
+    /// In step, but for fields whose change waits.
+    pub(crate) fn waiting(pending: Vec<&'static Field>, message: Option<String>) -> Self {
+        let status = if pending.is_empty() && message.is_none() { "Synced" } else { "Waiting" };
+        Self { status, message, pending }
+    }
+
+    /// Somebody has to mend it.
+    pub(crate) fn refusal(message: String) -> Self {
+        Self { status: "Error", message: Some(message), pending: Vec::new() }
     }
 }
 
@@ -87,7 +110,13 @@ impl Converger {
             return Ok((link, Converged::Unchanged));
         }
 
+        if object.is_dummy(aws) {
+            return Ok((link, Converged::OutOfScope));
+        }
         let crm = self.present(object, &link).await?;
+        if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
+            return Ok((link, Converged::OutOfScope));
+        }
         if crm.is_none() && link.crm().is_some() {
             let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", &link);
             self.ledger.log(&[in_file(entry, file)]).await?;
@@ -101,11 +130,8 @@ impl Converger {
         if let Some(crm) = &crm {
             writes.retain(|name, value| crm.fields.get(name) != Some(value));
         }
-        let mut written: Vec<&'static Field> = Vec::new();
-        for (mapping, value) in plan.won_by(Side::Aws) {
-            writes.insert(mapping.crm.clone(), mapping.to_crm(value));
-            written.push(mapping.ace);
-        }
+        let written: Vec<&'static Field> = plan.won_by(Side::Aws).map(|(mapping, _)| mapping.ace).collect();
+        writes.extend(object.to_crm(plan.won_by(Side::Aws), &theirs));
         if let (Some(id), Some(crm)) = (unique_key(object, &link).filter(|(name, _)| *name == object.ace_id), &crm)
             && crm.fields.get(id.0).and_then(CrmValue::as_text) != Some(id.1)
         {
@@ -113,8 +139,8 @@ impl Converger {
         }
 
         if !writes.is_empty() || crm.is_none() {
-            let waiting = plan.won_by(Side::Crm).next().is_some();
-            self.status(object, &mut writes, if waiting { "Waiting" } else { "Synced" }, None);
+            let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
+            self.status(object, &mut writes, &Report::waiting(waiting, None));
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;
@@ -181,31 +207,102 @@ impl Converger {
         crm: Option<&CrmRecord>,
         mut writes: CrmFields,
     ) -> PortResult<CrmRef> {
+        self.write_related(object, crm, &mut writes).await?;
         let id = if let Some(crm) = crm {
             self.crm.update(&object.object, &crm.id, &writes).await?;
             crm.id.clone()
         } else {
-            writes.retain(|_, value| *value != CrmValue::Null);
-            for (name, value) in &object.defaults {
-                writes.entry(name.clone()).or_insert_with(|| value.clone());
-            }
             let (field, value) = unique_key(object, link).ok_or_else(|| PortError::NotFound {
                 what: format!("a unique field of {} for {}", object.object, link.born_as),
             })?;
-            self.crm.upsert(&object.object, field, value, &writes).await?.id
+            let new = self.new_record(&object.object, object.template.as_deref(), &object.defaults, writes).await?;
+            self.crm.upsert(&object.object, field, value, &new).await?.id
         };
         Ok(CrmRef { object: object.object.clone(), id })
     }
 
+    /// What a new record starts with: what AWS says, then the declared defaults, then the template's values.
+    async fn new_record(
+        &self,
+        object: &str,
+        template: Option<&str>,
+        defaults: &CrmFields,
+        mut writes: CrmFields,
+    ) -> PortResult<CrmFields> {
+        writes.retain(|_, value| *value != CrmValue::Null);
+        let mut copied = match template {
+            Some(id) => self.crm.template(object, id).await?,
+            None => CrmFields::new(),
+        };
+        copied.extend(defaults.clone());
+        copied.extend(writes);
+        Ok(copied)
+    }
+
+    /// Takes the writes to related records out of a record's own, does them, and puts in what the record refers to by.
+    ///
+    /// A related record is made before the record that refers to it: a crash in between leaves one that the next attempt
+    /// finds by its matching fields.
+    async fn write_related(
+        &self,
+        object: &ObjectMapping,
+        crm: Option<&CrmRecord>,
+        writes: &mut CrmFields,
+    ) -> PortResult<()> {
+        for (name, related) in &object.related {
+            let prefix = format!("{name}.");
+            let own: CrmFields = writes
+                .extract_if(.., |path, _| path.starts_with(&prefix))
+                .map(|(path, value)| (path[prefix.len()..].to_owned(), value))
+                .collect();
+            let known = crm.and_then(|crm| crm.fields.get(&related.lookup)?.as_text());
+            if let Some(id) = known {
+                if !own.is_empty() && related.write != RelatedWrite::Never {
+                    self.crm.update(&related.object, id, &own).await?;
+                }
+            } else if let Some(id) = self.found_or_made(related, crm, own).await? {
+                writes.insert(related.lookup.clone(), CrmValue::Text(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The related record that a record without one is to refer to.
+    async fn found_or_made(
+        &self,
+        related: &Related,
+        crm: Option<&CrmRecord>,
+        own: CrmFields,
+    ) -> PortResult<Option<String>> {
+        // Of a record that is there already, somebody chose not to refer to any: AWS has to say something new about it.
+        if related.write == RelatedWrite::Never || (crm.is_some() && own.is_empty()) {
+            return Ok(None);
+        }
+        let known = |field: &String| Some((field.clone(), own.get(field).filter(|v| **v != CrmValue::Null)?.clone()));
+        let wanted: Option<CrmFields> = related.matches.iter().map(known).collect();
+        if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) {
+            if let Some(id) = self.crm.find(&related.object, &wanted).await? {
+                return Ok(Some(id));
+            }
+            if related.write == RelatedWrite::Create {
+                let template = related.template.as_deref();
+                let new = self.new_record(&related.object, template, &related.defaults, own).await?;
+                return Ok(Some(self.crm.create(&related.object, &new).await?));
+            }
+        }
+        Ok(related.default.clone().filter(|_| crm.is_none()))
+    }
+
     /// Fields that tell people how a record stands.
-    fn status(&self, object: &ObjectMapping, writes: &mut CrmFields, status: &str, message: Option<&str>) {
+    fn status(&self, object: &ObjectMapping, writes: &mut CrmFields, report: &Report) {
         let names = &object.status;
-        let message = message.map_or(CrmValue::Null, |text| CrmValue::Text(text.to_owned()));
-        let now = CrmValue::Text(whole_seconds((self.now)()));
+        let text = |text: &str| CrmValue::from(serde_json::Value::from(text));
+        let pending = report.pending.iter().map(|field| field.key).collect::<Vec<_>>().join(", ");
         for (name, value) in [
-            (&names.sync_status, CrmValue::Text(status.to_owned())),
-            (&names.sync_message, message),
-            (&names.last_sync, now),
+            (&names.sync_status, text(report.status)),
+            (&names.sync_message, text(report.message.as_deref().unwrap_or_default())),
+            (&names.pending, text(&pending)),
+            (&names.last_sync, text(&whole_seconds((self.now)()))),
         ] {
             if let Some(name) = name {
                 writes.insert(name.clone(), value);
@@ -214,19 +311,14 @@ impl Converger {
     }
 
     /// Says on the CRM's record how it stands, unless it says so already.
-    pub(crate) async fn report(
-        &self,
-        object: &ObjectMapping,
-        crm: &CrmRecord,
-        status: &str,
-        message: Option<&str>,
-    ) -> PortResult<()> {
+    pub(crate) async fn report(&self, object: &ObjectMapping, crm: &CrmRecord, report: &Report) -> PortResult<()> {
         let mut writes = CrmFields::new();
-        self.status(object, &mut writes, status, message);
+        self.status(object, &mut writes, report);
         let new = |name: &Option<String>| {
             name.as_ref().is_some_and(|name| crm.fields.get(name).unwrap_or(&CrmValue::Null) != &writes[name])
         };
-        if new(&object.status.sync_status) || new(&object.status.sync_message) {
+        let StatusFields { sync_status, sync_message, pending, last_sync: _ } = &object.status;
+        if [sync_status, sync_message, pending].into_iter().any(new) {
             self.crm.update(&object.object, &crm.id, &writes).await?;
         }
         Ok(())
@@ -243,7 +335,7 @@ impl Converger {
     ) -> Result<(), SyncError> {
         if let Some(crm) = crm {
             let text = sentence("The CRM refused what AWS sent", &problems);
-            match self.report(object, crm, "Error", Some(&text)).await {
+            match self.report(object, crm, &Report::refusal(text)).await {
                 // The record may refuse every write, this one too: the sync log has it.
                 Err(PortError::Rejected { .. }) | Ok(()) => {}
                 Err(error) => return Err(error.into()),
@@ -276,6 +368,7 @@ fn conflicts(plan: &cosell_mapping::Plan<'_>) -> impl Iterator<Item = Rejection>
             Outcome::Conflict(Side::Aws) => "both sides changed it: AWS's value was taken",
             Outcome::Conflict(Side::Crm) => "both sides changed it: the CRM's value stays and goes to AWS",
             Outcome::Held => "both sides changed it: somebody has to decide",
+            Outcome::Kept => "AWS changed it: the CRM's value is protected and stays",
             Outcome::Same | Outcome::Take(_) => return None,
         };
         Some(Rejection {

@@ -11,7 +11,7 @@ use cosell_model::{
 
 use crate::{
     Converged, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
-    converge::{newer, sentence},
+    converge::{Report, newer, sentence},
     from_aws::FromAws,
     log::{Direction, Entry, Purpose, Status},
     ports::{CrmKey, CrmRecord, PortError, Rejection, Task, TaskState},
@@ -54,6 +54,9 @@ impl Deliver {
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
             return Ok(Disposition::Skip(SkipReason::Deleted));
         };
+        if !object.in_scope(&crm.fields) {
+            return Ok(Disposition::Skip(SkipReason::OutOfScope));
+        }
         let key = LinkKey::Crm(record);
         let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
         converger.unclaimed(&link)?;
@@ -150,6 +153,9 @@ impl Deliver {
         for _ in 0..CONFLICTS {
             let current = partner_central.opportunity(&id).await?;
             let aws = api::opportunity(&current, None).record;
+            if case.object.is_dummy(&aws) {
+                return Ok(Disposition::Skip(SkipReason::OutOfScope));
+            }
             let plan =
                 case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
             let standing = Standing::of(&aws);
@@ -171,9 +177,9 @@ impl Deliver {
                 return self.refuse(case, "some fields are not as AWS takes them", problems).await;
             }
             let message = held_back(&later, &never);
-            let sync_status = if later.is_empty() && never.is_empty() { "Synced" } else { "Waiting" };
+            let report = Report::waiting(later, message.clone());
             if changes.is_empty() {
-                converger.report(case.object, &case.crm, sync_status, message.as_deref()).await?;
+                converger.report(case.object, &case.crm, &report).await?;
                 return Ok(Disposition::Skip(SkipReason::Unchanged));
             }
 
@@ -199,7 +205,7 @@ impl Deliver {
             let mut entry = self.entry(case, partial, "updated at AWS");
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
             converger.ledger.log(&[entry]).await?;
-            converger.report(case.object, &case.crm, sync_status, message.as_deref()).await?;
+            converger.report(case.object, &case.crm, &report).await?;
             return Ok(Disposition::Done);
         }
         Err(PortError::Conflict { what: format!("UpdateOpportunity {id}") }.into())
@@ -247,7 +253,7 @@ impl Deliver {
     async fn refuse(&self, case: &Case<'_>, why: &str, problems: Vec<Rejection>) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
         let text = sentence(&format!("Not sent to AWS, {why}"), &problems);
-        converger.report(case.object, &case.crm, "Error", Some(&text)).await?;
+        converger.report(case.object, &case.crm, &Report::refusal(text)).await?;
         let mut entry = self.entry(case, Status::Error, why);
         entry.problems = problems;
         converger.ledger.log(&[entry]).await?;

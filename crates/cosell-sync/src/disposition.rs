@@ -34,6 +34,8 @@ pub enum SkipReason {
     Rejected,
     /// The CRM's record was deleted.
     Deleted,
+    /// The mapping leaves such records out.
+    OutOfScope,
 }
 
 impl SkipReason {
@@ -47,6 +49,7 @@ impl SkipReason {
             Self::OtherCatalog => "other_catalog",
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",
+            Self::OutOfScope => "out_of_scope",
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use cosell_mapping::{CrmValue, Unmappable};
+use cosell_mapping::{Description, Unmappable};
 use cosell_model::{InvitationId, OpportunityId, validate::Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -28,7 +28,11 @@ pub struct Rejection {
 
 impl From<&Unmappable> for Rejection {
     fn from(problem: &Unmappable) -> Self {
-        Self { field: Some(problem.ace.to_owned()), code: "UNMAPPABLE".to_owned(), message: problem.to_string() }
+        Self {
+            field: Some(format!("{} ({})", problem.crm, problem.ace)),
+            code: "UNMAPPABLE".to_owned(),
+            message: problem.cause.to_string(),
+        }
     }
 }
 
@@ -191,8 +195,7 @@ pub trait PartnerCentral: Send + Sync {
     async fn reject(&self, id: &InvitationId, reason: &str) -> PortResult<()>;
 }
 
-/// Fields of a CRM record by the CRM's names.
-pub type CrmFields = BTreeMap<String, CrmValue>;
+pub use cosell_mapping::CrmFields;
 
 /// A record of the CRM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,6 +261,16 @@ pub trait Crm: Send + Sync {
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written>;
     /// Updates one record; fields that are not given stay.
     async fn update(&self, object: &str, id: &str, fields: &CrmFields) -> PortResult<()>;
+    /// The identifier of the record whose fields all have these values, the oldest when there are several. Text is
+    /// compared as the CRM does it.
+    async fn find(&self, object: &str, fields: &CrmFields) -> PortResult<Option<String>>;
+    /// Creates a record and answers its identifier. Not safe to repeat: whoever can, looks with [`Crm::find`] first.
+    async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String>;
+    /// What a copy of a record starts with: every value that may be set on a new one. [`PortError::NotFound`] when there
+    /// is no such record.
+    async fn template(&self, object: &str, id: &str) -> PortResult<CrmFields>;
+    /// What the CRM says about an object, as the user sees it that cosell runs as.
+    async fn describe(&self, object: &str) -> PortResult<Description>;
 }
 
 /// What became of a file of AWS's.

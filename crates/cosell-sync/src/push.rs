@@ -86,9 +86,10 @@ impl Push {
 /// Whether a record is shared, is to be shared, or is a referral.
 fn concerns_aws(object: &ObjectMapping, record: &CrmRecord) -> bool {
     let filled = |name: &str| !matches!(record.fields.get(name), None | Some(CrmValue::Null));
-    filled(&object.ace_id)
+    let known = filled(&object.ace_id)
         || object.wants_share(&record.fields)
-        || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id))
+        || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id));
+    known && object.in_scope(&record.fields)
 }
 
 fn unwritable(cause: serde_json::Error) -> SyncError {

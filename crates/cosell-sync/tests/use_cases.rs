@@ -100,6 +100,155 @@ async fn a_ring_that_says_nothing_new_writes_nothing() {
     assert_eq!(world.mutate(|w| w.calls.clone()), ["GetOpportunity", "GetAwsOpportunitySummary", "fetch"]);
 }
 
+/// The shipped mapping with the customer in a related account.
+fn with_accounts(write: &str, more: &str) -> String {
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+    let related = format!(
+        "[opportunity.related.Account]\nobject = \"Account\"\nlookup = \"AccountId\"\nwrite = \"{write}\"\n{more}\n\n[opportunity.fields]"
+    );
+    text.replace(
+        "customerCompanyName = \"ACE_Customer_Name__c\"",
+        "customerCompanyName = { crm = \"Account.Name\", direction = \"both\" }",
+    )
+    .replace(
+        "customerWebsite = \"ACE_Customer_Website__c\"",
+        "customerWebsite = { crm = \"Account.Website\", direction = \"both\" }",
+    )
+    .replace("[opportunity.fields]", &related)
+}
+
+#[tokio::test]
+async fn a_new_record_finds_or_makes_its_account() {
+    let ring = sample("eventbridge/opportunity-updated.json");
+    let account_of = |world: &Shared| {
+        let row = world.mutate(|w| w.crm.iter().find(|(_, (kind, _))| kind == "Opportunity").map(|(id, _)| id.clone()));
+        world.crm_text(&row.unwrap(), "AccountId")
+    };
+    let known = |world: &Shared| {
+        world.rep_edits("Account", "001A", &[("Name", json!("Nordlicht Energie")), ("Website", json!("old.example"))]);
+        world.rep_edits("Account", "001B", &[("Name", json!("Somebody")), ("Type", json!("Prospect"))]);
+    };
+    for (write, more, with_known, expected) in [
+        ("create", "match = [\"Name\"]", true, Some("001A")),
+        ("create", "match = [\"Name\"]\ntemplate = \"001B\"\ndefaults = { Industry = \"Energy\" }", false, None),
+        ("update", "match = [\"Name\"]\ndefault = \"001B\"", true, Some("001A")),
+        ("update", "match = [\"Website\"]\ndefault = \"001B\"", true, Some("001B")),
+        ("update", "", true, None),
+    ] {
+        let world = world();
+        known(&world);
+        if !with_known {
+            world.mutate(|w| w.crm.remove("001A"));
+        }
+        world.mutate(|w| {
+            w.mapping = Some(with_accounts(write, more));
+            w.opportunities.get_mut("O1234567").unwrap()["Customer"]["Account"]["CompanyName"] =
+                json!("Nordlicht Energie");
+        });
+        assert!(matches!(world.reader().event(&ring).await, Disposition::Done), "{write} {more}");
+        let account = account_of(&world);
+        if let Some(expected) = expected {
+            assert_eq!(account.as_deref(), Some(expected), "{write} {more}");
+        } else if write == "create" {
+            let made = account.unwrap();
+            assert_eq!(
+                world.crm_text(&made, "Name").as_deref(),
+                Some("Nordlicht Energie"),
+                "AWS's value before the template's"
+            );
+            assert_eq!(world.crm_text(&made, "Type").as_deref(), Some("Prospect"), "a copy of the template");
+            assert_eq!(world.crm_text(&made, "Industry").as_deref(), Some("Energy"));
+        } else {
+            assert_eq!(account, None, "nothing says which");
+        }
+        world.mutate(|w| w.calls.clear());
+        assert!(
+            matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)),
+            "{write} {more}"
+        );
+        assert!(!world.mutate(|w| w.calls.clone()).iter().any(|call| call == "create" || call == "find"));
+    }
+}
+
+#[tokio::test]
+async fn an_arrival_that_is_cut_anywhere_ends_as_one_deal_with_one_account() {
+    let ring = sample("eventbridge/opportunity-updated.json");
+    let arriving = || {
+        let world = world();
+        world.mutate(|w| w.mapping = Some(with_accounts("create", "match = [\"Name\"]")));
+        world
+    };
+    let calls = {
+        let world = arriving();
+        world.reader().event(&ring).await;
+        world.mutate(|w| w.calls.len())
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let world = arriving();
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        until_settled(async || world.reader().event(&ring).await).await;
+        let kinds = world.mutate(|w| w.crm.values().map(|(kind, _)| kind.clone()).collect::<Vec<_>>());
+        assert_eq!(kinds, ["Account", "Opportunity"], "call {nth} lost, carried out: {carried_out}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_customer_reaches_the_account_that_the_deal_has() {
+    let world = world();
+    world.mutate(|w| w.mapping = Some(with_accounts("update", "match = [\"Name\"]")));
+    world.rep_edits("Account", "001A", &[("Name", json!("Old name")), ("Website", json!("old.example"))]);
+    let ring = sample("eventbridge/opportunity-updated.json");
+    world.reader().event(&ring).await;
+    let deal =
+        world.mutate(|w| w.crm.iter().find(|(_, (kind, _))| kind == "Opportunity").map(|(id, _)| id.clone())).unwrap();
+    world.rep_edits("Opportunity", &deal, &[("AccountId", json!("001A"))]);
+    world.aws_edits("O1234567", "/Customer/Account/WebsiteUrl", json!("new.example"));
+    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    assert_eq!(world.crm_text("001A", "Website").as_deref(), Some("new.example"));
+    assert!(world.mutate(|w| w.crm[&deal].1.keys().all(|name| !name.contains('.'))), "paths are no fields");
+}
+
+#[tokio::test]
+async fn a_new_record_is_a_copy_of_the_template() {
+    let world = world();
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+    world.mutate(|w| w.mapping = Some(text.replace("share = ", "template = \"006T\"\nshare = ")));
+    world.rep_edits(
+        "Opportunity",
+        "006T",
+        &[("Name", json!("Template")), ("RecordTypeId", json!("012A")), ("StageName", json!("Won"))],
+    );
+    assert!(matches!(world.reader().event(&sample("eventbridge/opportunity-updated.json")).await, Disposition::Done));
+    let deal = world.mutate(|w| w.crm.keys().find(|id| *id != "006T").cloned()).unwrap();
+    assert_eq!(world.crm_text(&deal, "Name").as_deref(), Some("Grid data lake"), "AWS's value goes before");
+    assert_eq!(world.crm_text(&deal, "StageName").as_deref(), Some("Prospecting"), "so does a declared default");
+    assert_eq!(world.crm_text(&deal, "RecordTypeId").as_deref(), Some("012A"));
+}
+
+#[tokio::test]
+async fn what_is_out_of_scope_is_left_alone_both_ways() {
+    let world = world();
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+    let scope = "dummy_ids = \"X\"\n[opportunity.only_aws]\ncountry = \"FR\"\n[opportunity.only_crm]\nRegion__c = \"EMEA\"\n\n[opportunity.status]";
+    world.mutate(|w| w.mapping = Some(text.replace("[opportunity.status]", scope)));
+    let ring = sample("eventbridge/opportunity-updated.json");
+    assert_eq!(word(&world.reader().event(&ring).await), "skip out_of_scope");
+    world.mutate(|w| {
+        let opportunity = w.opportunities.get_mut("O1234567").unwrap();
+        opportunity["Customer"]["Account"]["Address"]["CountryCode"] = json!("FR");
+        opportunity["PartnerOpportunityIdentifier"] = json!("X0001");
+    });
+    assert_eq!(word(&world.reader().event(&ring).await), "skip out_of_scope", "history");
+    world.mutate(|w| w.opportunities.get_mut("O1234567").unwrap()["PartnerOpportunityIdentifier"] = Json::Null);
+    assert_eq!(word(&world.reader().event(&ring).await), "done");
+
+    world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true)), ("Region__c", json!("APJ"))]);
+    world.mutate(|w| w.calls.clear());
+    let end = world.deliver().record(memory::opportunity("006A")).await.unwrap();
+    assert_eq!(word(&end), "skip out_of_scope");
+    assert_eq!(world.mutate(|w| w.calls.clone()), ["fetch"], "nothing is sent, nothing is said");
+}
+
 #[tokio::test]
 async fn an_invitation_that_rings_again_is_not_written_again() {
     let world = world();

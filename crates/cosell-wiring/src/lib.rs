@@ -3,13 +3,14 @@
 //!
 //! - [`config!`]: a door's settings from the environment, all that is wrong named at once.
 //! - [`settings`]: groups of settings that several doors have.
-//! - [`converger`], [`from_aws`]: use cases, wired.
+//! - [`mapping`], [`converger`], [`from_aws`]: what the work needs, wired.
 
 mod config;
 pub mod settings;
 
 use cosell_aws::Aws;
 use cosell_crm::Salesforce;
+use cosell_mapping::Mapping;
 use cosell_sync::{Converger, from_aws::FromAws, ports::Crm};
 use jiff::Timestamp;
 
@@ -25,10 +26,20 @@ pub async fn crm(aws: &Aws, settings: &CrmSettings) -> Result<Box<dyn Crm>, Erro
     Ok(Box::new(Salesforce::connect(&settings.salesforce_endpoint, &secret)?))
 }
 
+/// The mapping that is deployed. One that somebody put there without a check, and that cannot be used, is said aloud:
+/// the last one that was checked goes on.
+pub async fn mapping(aws: &Aws, settings: &CrmSettings) -> Result<Mapping, Error> {
+    let (mapping, refused) = aws.mapping(&settings.mapping_bucket).await?;
+    if let Some(error) = &refused {
+        tracing::error!(%error, "the mapping file cannot be used, the last good one is: push a sound one");
+    }
+    metrics::gauge!("mapping_invalid").set(if refused.is_some() { 1.0 } else { 0.0 });
+    Ok(mapping)
+}
+
 /// The way into the CRM.
 pub async fn converger(aws: &Aws, ledger: &LedgerSettings, crm: &CrmSettings) -> Result<Converger, Error> {
-    let mapping = async { Ok(aws.mapping(&crm.mapping_bucket).await?) };
-    let (crm, mapping) = futures::try_join!(self::crm(aws, crm), mapping)?;
+    let (crm, mapping) = futures::try_join!(self::crm(aws, crm), mapping(aws, crm))?;
     Ok(Converger { crm, ledger: ledger.connect(aws), mapping, catalog: ledger.catalog, now: Timestamp::now })
 }
 

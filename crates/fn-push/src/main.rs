@@ -5,21 +5,21 @@ mod config;
 use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
 use cosell_sync::push::Push;
-use cosell_wiring::{FromEnv, crm};
+use cosell_wiring::{FromEnv, crm, mapping};
 use serde_json::Value as Json;
 
 use crate::config::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), cosell_lambda::Error> {
-    cosell_lambda::start();
+    cosell_lambda::start()?;
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let push = &Push {
         crm: crm(&aws, &config.crm).await?,
         ledger: config.ledger.connect(&aws),
         queue: Box::new(aws.queue(&config.deliver_queue_url)),
-        mapping: aws.mapping(&config.crm.mapping_bucket).await?,
+        mapping: mapping(&aws, &config.crm).await?,
     };
     serve_schedule(|_: Json, go_on| async move { push.run(go_on).await }).await
 }

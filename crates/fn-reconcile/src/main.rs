@@ -13,7 +13,7 @@ use crate::config::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), cosell_lambda::Error> {
-    cosell_lambda::start();
+    cosell_lambda::start()?;
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let reconcile = &Reconcile {

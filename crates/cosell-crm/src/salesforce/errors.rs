@@ -25,12 +25,25 @@ pub(super) struct Call {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallKind {
-    /// A search: no record can be missing or wrong, only the statement.
+    /// A search or a description: no record can be missing or wrong, only what was asked.
     Query,
-    /// A write by a unique field: it creates what is missing.
+    /// A reading by identifier.
+    Read,
+    /// A creation, or a write by a unique field, which creates what is missing.
     Upsert,
     /// A write by identifier.
     Update,
+}
+
+impl CallKind {
+    /// Whether an address that leads nowhere says that the record is gone.
+    fn has_identifier(self) -> bool {
+        matches!(self, Self::Read | Self::Update)
+    }
+
+    fn is_write(self) -> bool {
+        matches!(self, Self::Upsert | Self::Update)
+    }
 }
 
 /// A refusal without its texts: fit for a log.
@@ -152,7 +165,7 @@ fn class_of_code(problem: &Problem, kind: CallKind) -> Option<Class> {
         | "STORAGE_LIMIT_EXCEEDED" => Class::Unavailable,
         "PRECONDITION_FAILED" => Class::Conflict,
         "ENTITY_IS_DELETED" => Class::NotFound,
-        "NOT_FOUND" if kind == CallKind::Update => Class::NotFound,
+        "NOT_FOUND" if kind.has_identifier() => Class::NotFound,
         "INVALID_SESSION_ID"
         | "API_CURRENTLY_DISABLED"
         | "API_DISABLED_FOR_ORG"
@@ -195,9 +208,9 @@ fn class_of_status(status: StatusCode, retry_after: Option<Duration>, kind: Call
         429 => Class::Throttled(retry_after),
         408 | 425 | 500.. => Class::Unavailable,
         409 | 412 => Class::Conflict,
-        404 | 410 if kind == CallKind::Update => Class::NotFound,
+        404 | 410 if kind.has_identifier() => Class::NotFound,
         // A refusal of a record's content comes as 400, or inside a success.
-        200..=300 | 400 if kind != CallKind::Query => Class::Rejected,
+        200..=300 | 400 if kind.is_write() => Class::Rejected,
         _ => Class::Unauthorized,
     }
 }
@@ -207,7 +220,7 @@ pub(super) fn refusal(call: &Call, status: StatusCode, retry_after: Option<Durat
     let problems = problems(body);
     let known = problems.iter().filter_map(|problem| class_of_code(problem, call.kind)).min();
     let class = match known {
-        _ if status == StatusCode::NOT_FOUND && call.kind == CallKind::Update => Class::NotFound,
+        _ if status == StatusCode::NOT_FOUND && call.kind.has_identifier() => Class::NotFound,
         Some(class) => class,
         None if problems.iter().any(follows_another) => Class::Unavailable,
         None => class_of_status(status, retry_after, call.kind),
@@ -367,6 +380,12 @@ mod tests {
             (404, html, CallKind::Update, "not_found"),
             (404, r#"[{"errorCode":"INVALID_CROSS_REFERENCE_KEY","message":"m"}]"#, CallKind::Update, "not_found"),
             (404, r#"[{"errorCode":"NOT_FOUND","message":"m"}]"#, CallKind::Update, "not_found"),
+            (404, html, CallKind::Read, "not_found"),
+            (410, "", CallKind::Read, "not_found"),
+            (404, r#"[{"errorCode":"NOT_FOUND","message":"m"}]"#, CallKind::Read, "not_found"),
+            (404, r#"[{"errorCode":"ENTITY_IS_DELETED","message":"m"}]"#, CallKind::Read, "not_found"),
+            (400, unknown, CallKind::Read, "unauthorized"),
+            (403, unknown, CallKind::Read, "unauthorized"),
             (409, "", CallKind::Update, "conflict"),
             (412, "", CallKind::Update, "conflict"),
         ] {

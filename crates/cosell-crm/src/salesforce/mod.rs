@@ -1,18 +1,25 @@
 //! Salesforce, over its REST API.
 //!
-//! Reads are queries, by identifier too: only they resolve parents, and they leave deleted rows out. Writes go one
-//! record at a time by a unique field or an identifier, so that each has its own answer and repeating one is harmless.
+//! Reads are queries, by identifier too: only they resolve parents, and they leave deleted rows out. Templates alone
+//! are read whole, since naming every field of an object would not fit into an address. Writes go one record at a time
+//! by a unique field or an identifier, so that each has its own answer and repeating one is harmless; repeating a plain
+//! creation is not.
 
 mod auth;
 mod cursor;
+mod describe;
 mod errors;
 mod soql;
 mod values;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
-use cosell_mapping::CrmValue;
+use cosell_mapping::{CrmValue, Description};
 use cosell_model::{InvitationId, LeadId, OpportunityId};
 use cosell_sync::ports::{
     Cause, Changes, Crm, CrmFields, CrmKey, CrmRecord, PortError, PortResult, Rejection, Written,
@@ -22,10 +29,12 @@ use reqwest::{Method, RequestBuilder, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 use url::Url;
 
 pub use auth::{Credentials, InvalidCredentials};
 pub use cursor::{FIRST_SEARCH, InvalidCursor, OVERLAP};
+pub use describe::description;
 pub use errors::{Refused, Unreadable};
 pub use soql::InvalidName;
 
@@ -45,6 +54,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a search is halved before it counts as failed.
 const HALVINGS: usize = 3;
+/// How long the fields that a copy can have are remembered. A function's process may live for hours.
+const COPYABLE_FOR: Duration = Duration::from_hours(1);
+
+/// Names of fields, and when they were asked for.
+type Remembered = (Instant, Arc<[String]>);
 
 /// Which organization, and as whom.
 #[derive(Debug, Clone)]
@@ -74,6 +88,8 @@ pub enum InvalidConfig {
 pub struct Salesforce {
     http: reqwest::Client,
     sessions: Sessions,
+    /// By object. Held while asking, so that everybody else waits for the one answer.
+    copyable: Mutex<HashMap<String, Remembered>>,
 }
 
 impl Salesforce {
@@ -97,7 +113,8 @@ impl Salesforce {
             .user_agent(concat!("cosell/", env!("CARGO_PKG_VERSION")));
         http = if auth::is_loopback(&endpoint) { http.no_proxy() } else { http.https_only(true) };
         let http = http.build().map_err(InvalidConfig::Client)?;
-        Ok(Self { http: http.clone(), sessions: Sessions::new(http, endpoint, credentials) })
+        let sessions = Sessions::new(http.clone(), endpoint, credentials);
+        Ok(Self { http, sessions, copyable: Mutex::default() })
     }
 
     /// Sends one request in the current session, and once more in a new one when that has ended.
@@ -174,11 +191,42 @@ impl Salesforce {
         }
     }
 
-    async fn write(&self, call: &Call, path: &[&str], body: &Json) -> PortResult<Answer> {
+    async fn read(&self, call: &Call, path: &[&str]) -> PortResult<Answer> {
+        let answer = self.send(call, Method::GET, |instance| data_url(instance, path), None, &[]).await?;
+        if answer.status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(call)) }
+    }
+
+    /// Describes an object and makes something of the answer.
+    async fn described<T>(
+        &self,
+        object: &str,
+        make: impl FnOnce(&Json) -> Result<T, Unreadable> + Send,
+    ) -> PortResult<T> {
+        let what = format!("describe {object}");
+        soql::plain_name(object, "an object").map_err(|cause| misconfigured(&what, cause))?;
+        let call = Call { what, kind: CallKind::Query, names: names(object, []) };
+        let answer = self.read(&call, &["sobjects", object, "describe"]).await?;
+        make(&answer.read(&call, "a description")?).map_err(|Unreadable(lacks)| unreadable(&call, lacks))
+    }
+
+    /// The fields that a copy of a record can have.
+    async fn copyable(&self, object: &str) -> PortResult<Arc<[String]>> {
+        let mut known = self.copyable.lock().await;
+        if let Some((asked, fields)) = known.get(object)
+            && asked.elapsed() < COPYABLE_FOR
+        {
+            return Ok(Arc::clone(fields));
+        }
+        let fields: Arc<[String]> = self.described(object, describe::copyable).await?.into();
+        known.insert(object.to_owned(), (Instant::now(), Arc::clone(&fields)));
+        Ok(fields)
+    }
+
+    async fn write(&self, call: &Call, method: Method, path: &[&str], body: &Json) -> PortResult<Answer> {
         // Without this, the organization's assignment rules would give every lead that we touch to somebody else.
         let lead = path.get(1).is_some_and(|object| object.eq_ignore_ascii_case("Lead"));
         let headers: &[_] = if lead { &[("Sforce-Auto-Assign", "FALSE")] } else { &[] };
-        self.send(call, Method::PATCH, |instance| data_url(instance, path), Some(body), headers).await
+        self.send(call, method, |instance| data_url(instance, path), Some(body), headers).await
     }
 }
 
@@ -257,10 +305,10 @@ impl Crm for Salesforce {
         }
         let call =
             Call { what, kind: CallKind::Upsert, names: names(object, fields.keys().chain([&field.to_owned()])) };
-        let (path, body) = (["sobjects", object, field, value], values::body(fields, field));
+        let (path, body) = (["sobjects", object, field, value], values::body(fields, Some(field)));
         let mut raced = false;
         loop {
-            let answer = self.write(&call, &path, &body).await?;
+            let answer = self.write(&call, Method::PATCH, &path, &body).await?;
             let error = match answer.status {
                 StatusCode::OK | StatusCode::CREATED => {
                     let written: Upserted = answer.read(&call, "`id` or `success`")?;
@@ -288,11 +336,77 @@ impl Crm for Salesforce {
             return Err(PortError::Rejected { what, problems: vec![malformed_key("Id", "MALFORMED_ID")] });
         }
         let call = Call { what, kind: CallKind::Update, names: names(object, fields.keys()) };
-        let answer = self.write(&call, &["sobjects", object, id], &values::body(fields, "Id")).await?;
+        let (path, body) = (["sobjects", object, id], values::body(fields, Some("Id")));
+        let answer = self.write(&call, Method::PATCH, &path, &body).await?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(()),
             _ => Err(answer.refusal(&call)),
         }
+    }
+
+    /// Values that are all empty identify nothing: they are [`PortError::Rejected`], and no other record is found.
+    async fn find(&self, object: &str, fields: &CrmFields) -> PortResult<Option<String>> {
+        let what = format!("find {object} by {}", fields.keys().map(String::as_str).collect::<Vec<_>>().join(", "));
+        if fields.is_empty() {
+            return Err(misconfigured(&format!("find {object}"), "a search without fields would find any record"));
+        }
+        let statement = soql::oldest(object, fields).map_err(|cause| misconfigured(&what, cause))?;
+        let unusable: Vec<Rejection> = if fields.values().all(|value| soql::operand(value).is_none()) {
+            fields.keys().map(|field| malformed_key(field, "EMPTY_KEY")).collect()
+        } else {
+            let is_long =
+                |value: &CrmValue| value.as_text().is_some_and(|text| text.chars().count() > soql::LONGEST_TEXT);
+            let long = fields.iter().filter(|(_, value)| is_long(value));
+            long.map(|(field, _)| malformed_key(field, "STRING_TOO_LONG")).collect()
+        };
+        if !unusable.is_empty() {
+            return Err(PortError::Rejected { what, problems: unusable });
+        }
+        let call = Call { what, kind: CallKind::Query, names: names(object, fields.keys()) };
+        let (rows, _) = self.query(&call, &statement, 1).await?;
+        rows.first().map(|row| identifier(&call, row)).transpose()
+    }
+
+    async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String> {
+        #[derive(Deserialize)]
+        struct Created {
+            id: Option<String>,
+            success: bool,
+        }
+        let what = format!("create {object}");
+        check_names(object, [], fields).map_err(|cause| misconfigured(&what, cause))?;
+        let call = Call { what, kind: CallKind::Upsert, names: names(object, fields.keys()) };
+        let answer = self.write(&call, Method::POST, &["sobjects", object], &values::body(fields, None)).await?;
+        if answer.status != StatusCode::CREATED {
+            return Err(answer.refusal(&call));
+        }
+        let created: Created = answer.read(&call, "`id` or `success`")?;
+        if !created.success {
+            return Err(answer.refusal(&call));
+        }
+        created.id.ok_or_else(|| unreadable(&call, "`id`"))
+    }
+
+    /// The owner and the record type are among the values; formulas, numbers that count up, unique and external
+    /// identifiers, system fields, compound, encrypted and binary ones are not. Which fields there are is asked once an
+    /// hour and instance. A text that is no identifier comes from the set-up: [`PortError::Unauthorized`].
+    async fn template(&self, object: &str, id: &str) -> PortResult<CrmFields> {
+        let what = format!("read the template {object}{}", shown("Id", id));
+        if !auth::is_id(id) {
+            return Err(misconfigured(&what, "the template's identifier is not one of Salesforce's"));
+        }
+        let copyable = self.copyable(object).await?;
+        let call = Call { what, kind: CallKind::Read, names: names(object, []) };
+        let answer = self.read(&call, &["sobjects", object, id]).await?;
+        let row: Row = answer.read(&call, "a record")?;
+        let mut fields = values::fields(&row, &copyable);
+        fields.retain(|_, value| *value != CrmValue::Null);
+        Ok(fields)
+    }
+
+    /// Asks every time.
+    async fn describe(&self, object: &str) -> PortResult<Description> {
+        self.described(object, description).await
     }
 }
 
@@ -332,16 +446,23 @@ impl Answer {
 }
 
 fn record(call: &Call, row: &Row, asked: &[String], session: &Session) -> PortResult<CrmRecord> {
-    let text = |name| match values::field(row, name) {
-        Some(CrmValue::Text(text)) => Some(text),
-        _ => None,
-    };
     Ok(CrmRecord {
-        id: text("Id").filter(|id| auth::is_id(id)).ok_or_else(|| unreadable(call, "`Id`"))?,
-        modified_at: text("SystemModstamp").ok_or_else(|| unreadable(call, "`SystemModstamp`"))?,
-        by_self: text("LastModifiedById").and_then(|user| session.is_me(&user)),
+        id: identifier(call, row)?,
+        modified_at: text(row, "SystemModstamp").ok_or_else(|| unreadable(call, "`SystemModstamp`"))?,
+        by_self: text(row, "LastModifiedById").and_then(|user| session.is_me(&user)),
         fields: values::fields(row, asked),
     })
+}
+
+fn identifier(call: &Call, row: &Row) -> PortResult<String> {
+    text(row, "Id").filter(|id| auth::is_id(id)).ok_or_else(|| unreadable(call, "`Id`"))
+}
+
+fn text(row: &Row, name: &str) -> Option<String> {
+    match values::field(row, name) {
+        Some(CrmValue::Text(text)) => Some(text),
+        _ => None,
+    }
 }
 
 /// An address under the API's data path; segments are percent-encoded.

@@ -2,7 +2,13 @@
 
 use std::fmt::Write;
 
+use cosell_mapping::CrmValue;
+use cosell_sync::ports::CrmFields;
+
 use super::cursor::Cursor;
+
+/// The most characters that a text in a statement can have.
+pub(super) const LONGEST_TEXT: usize = 4_000;
 
 /// What the adapter needs of every record, whatever was asked for.
 const ALWAYS: [&str; 3] = ["Id", "SystemModstamp", "LastModifiedById"];
@@ -52,6 +58,27 @@ fn literal(text: &str) -> String {
     }
     quoted.push('\'');
     quoted
+}
+
+/// What a field is compared with; none where the value is empty. Salesforce stores texts without blanks around them.
+pub(super) fn operand(value: &CrmValue) -> Option<String> {
+    match value {
+        CrmValue::Null => None,
+        CrmValue::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(literal),
+        CrmValue::Number(number) => Some(number.to_string()),
+        CrmValue::Bool(flag) => Some(flag.to_string()),
+    }
+}
+
+/// The oldest record whose fields have these values.
+pub(super) fn oldest(object: &str, fields: &CrmFields) -> Result<String, InvalidName> {
+    let object = plain_name(object, "an object")?;
+    let condition = |(name, value): (&String, &CrmValue)| {
+        Ok(format!("{} = {}", field_path(name)?, operand(value).as_deref().unwrap_or("null")))
+    };
+    let conditions: Vec<String> = fields.iter().map(condition).collect::<Result<_, _>>()?;
+    let conditions = conditions.join(" AND ");
+    Ok(format!("SELECT Id FROM {object} WHERE {conditions} ORDER BY CreatedDate ASC, Id ASC LIMIT 1"))
 }
 
 /// A statement without its condition.
@@ -138,6 +165,27 @@ mod tests {
                 Some(InvalidName { name: path.to_owned(), expected: "a field" }),
             );
         }
+    }
+
+    #[test]
+    fn finds_by_values_of_every_kind() -> Result<(), Box<dyn std::error::Error>> {
+        let fields = CrmFields::from([
+            ("Account.Owner.Email".to_owned(), CrmValue::Text("jane@example.com".to_owned())),
+            ("Amount".to_owned(), CrmValue::Number("12.50".parse()?)),
+            ("Description".to_owned(), CrmValue::Text(" \t".to_owned())),
+            ("Name".to_owned(), CrmValue::Text(r" O'Brien\ ".to_owned())),
+            ("NextStep".to_owned(), CrmValue::Null),
+            ("Share_With_AWS__c".to_owned(), CrmValue::Bool(true)),
+        ]);
+        assert_eq!(
+            oldest("Opportunity", &fields)?,
+            r"SELECT Id FROM Opportunity WHERE Account.Owner.Email = 'jane@example.com' AND Amount = 12.50 AND Description = null AND Name = 'O\'Brien\\' AND NextStep = null AND Share_With_AWS__c = true ORDER BY CreatedDate ASC, Id ASC LIMIT 1"
+        );
+        for name in ["", "a.b.c.d", "Name = 'x' OR Name"] {
+            assert!(oldest("Opportunity", &CrmFields::from([(name.to_owned(), CrmValue::Null)])).is_err(), "{name}");
+        }
+        assert!(oldest("Opportunity x", &fields).is_err());
+        Ok(())
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 /// What a write sends: all fields but the one that is in the path already.
-pub(super) fn body(fields: &CrmFields, in_path: &str) -> Json {
-    let sent = fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(in_path));
+pub(super) fn body(fields: &CrmFields, in_path: Option<&str>) -> Json {
+    let sent = fields.iter().filter(|(name, _)| in_path.is_none_or(|key| !name.eq_ignore_ascii_case(key)));
     Json::Object(sent.map(|(name, value)| (name.clone(), value.clone().into())).collect())
 }
 
@@ -123,8 +123,9 @@ mod tests {
             ("Share_With_AWS__c".to_owned(), CrmValue::Bool(false)),
         ]);
         assert_eq!(
-            body(&fields, "ace_opportunity_id__c").to_string(),
+            body(&fields, Some("ace_opportunity_id__c")).to_string(),
             r#"{"Amount":12345678901234.56,"NextStep":null,"Share_With_AWS__c":false}"#
         );
+        assert_eq!(body(&fields, None)["ACE_Opportunity_Id__c"], "O1");
     }
 }

@@ -239,7 +239,7 @@ fn project(org: &Org, object: &Object, row: &Row, paths: &[Vec<String>], base: &
         match path.as_slice() {
             [name] => {
                 if let Some(field) = object.field(name) {
-                    record.insert(field.name.clone(), row.fields.get(&field.name).cloned().unwrap_or_default());
+                    record.insert(field.name.clone(), row.value(object, field));
                 }
             }
             [name, ..] => {
@@ -359,6 +359,37 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_of_several_comes_first() {
+        let mut org = org();
+        let account = SCHEMA.object("Account").expect("the org has it");
+        let user = SCHEMA.user[1].full_id();
+        let mut ids = Vec::new();
+        for day in [5, 3, 3] {
+            let now = format!("2026-02-0{day}T12:00:00Z").parse().expect("a moment");
+            let body = json!({"Name": "EXAMPLE"});
+            ids.push(org.create(account, body.as_object().expect("an object"), &user, now).expect("it is right"));
+        }
+        let find = |condition: &str| {
+            let text = format!("SELECT Id FROM Account WHERE {condition} ORDER BY CreatedDate ASC, Id ASC LIMIT 1");
+            let (_, records) = run(&org, &text, false, BASE).expect("it is right");
+            records.first().and_then(|record| record["Id"].as_str()).map(str::to_owned)
+        };
+        assert_eq!(find("Name = 'Example' AND Website = null"), Some(ids[1].clone()));
+        assert_eq!(find("Owner.Email = 'rep@partner.example'"), Some(ids[1].clone()));
+        assert_eq!(find("Name = 'Example' AND Industry = 'Banking'"), None);
+    }
+
+    #[test]
+    fn conditions_reach_two_levels_up() {
+        assert_eq!(names("SELECT Name FROM Opportunity WHERE Account.Owner.Name = 'robin rep'"), ["b"]);
+        assert_eq!(names("SELECT Name FROM Opportunity WHERE Account.Owner.Email = null"), ["A", "c"]);
+        assert_eq!(names("SELECT Name FROM Opportunity ORDER BY Account.Owner.Name NULLS LAST LIMIT 1"), ["b"]);
+        let text = "SELECT Account.BillingAddress FROM Opportunity WHERE Name = 'b'";
+        let (_, records) = run(&org(), text, false, BASE).expect("it is right");
+        assert_eq!(records[0]["Account"]["BillingAddress"], Value::Null);
+    }
+
+    #[test]
     fn unknown_names_and_wrong_types_are_refused() {
         for (text, expected) in [
             ("SELECT Nope FROM Opportunity", code::INVALID_FIELD),
@@ -369,6 +400,7 @@ mod tests {
             ("SELECT Id FROM Opportunity WHERE SystemModstamp > '2026-01-01'", code::INVALID_FIELD),
             ("SELECT Id FROM Opportunity WHERE Description = 'x'", code::INVALID_FIELD),
             ("SELECT Id FROM Opportunity WHERE Id = 'x'", code::INVALID_FIELD),
+            ("SELECT Id FROM Account WHERE BillingAddress = null", code::INVALID_FIELD),
             ("SELECT Id FROM Opportunity WHERE", code::MALFORMED_QUERY),
         ] {
             let failure = run(&org(), text, false, BASE).expect_err(text);

@@ -52,6 +52,7 @@ impl Org {
                 "Id": id,
                 "IsDeleted": false,
                 "Username": user.username,
+                "Name": user.name,
                 "Email": user.email,
                 "CreatedDate": born,
                 "CreatedById": id,
@@ -370,6 +371,25 @@ impl Row {
         self.fields.get(name)?.as_str()
     }
 
+    /// A field's value as answers have it: compound fields are put together from their parts.
+    pub fn value(&self, object: &Object, field: &Field) -> Value {
+        let held = |name: &str| self.fields.get(name).cloned().unwrap_or_default();
+        if field.kind != FieldType::Address {
+            return held(&field.name);
+        }
+        let mut address = json!({"geocodeAccuracy": null, "latitude": null, "longitude": null});
+        let parts = object.fields.iter().filter(|part| part.compound.as_ref() == Some(&field.name));
+        let mut empty = true;
+        for part in parts {
+            let value = held(&part.name);
+            empty &= value.is_null();
+            let name = part.name.strip_prefix(field.name.trim_end_matches("Address")).unwrap_or(&part.name);
+            let (first, rest) = name.split_at(1);
+            address[format!("{}{rest}", first.to_lowercase())] = value;
+        }
+        if empty { Value::Null } else { address }
+    }
+
     /// The record with all its fields.
     pub fn view(&self, object: &Object, base: &str, only: Option<&[&Field]>) -> Value {
         let id = self.text("Id").unwrap_or_default();
@@ -377,7 +397,7 @@ impl Row {
         view.insert("attributes".to_owned(), attributes(object, base, id));
         for field in &object.fields {
             if only.is_none_or(|only| only.iter().any(|one| one.name == field.name)) {
-                view.insert(field.name.clone(), self.fields.get(&field.name).cloned().unwrap_or_default());
+                view.insert(field.name.clone(), self.value(object, field));
             }
         }
         Value::Object(view)
@@ -456,6 +476,34 @@ mod tests {
         assert_eq!(row.text("SystemModstamp"), Some("2026-03-02T12:00:00.000+0000"));
         assert_eq!(row.text("LastModifiedById"), Some(REP));
         assert_eq!(row.fields["Share_With_AWS__c"], json!(false));
+    }
+
+    #[test]
+    fn a_whole_record_has_every_field_and_its_address_put_together() {
+        let mut org = Org::new(1);
+        let object = SCHEMA.object("Account").expect("the org has it");
+        let given =
+            json!({"Name": "Example", "Type": "Prospect", "BillingCity": "Berlin", "BillingPostalCode": "10115"});
+        let id = org.create(object, &body(&given), REP, now()).expect("it is right");
+        let view = org.row(object, &id).expect("it is there").view(object, "/base", None);
+        assert_eq!(view["attributes"], json!({"type": "Account", "url": format!("/base/sobjects/Account/{id}")}));
+        assert_eq!(
+            (&view["Type"], &view["Website"], &view["OwnerId"]),
+            (&json!("Prospect"), &Value::Null, &json!(REP))
+        );
+        assert_eq!(
+            view["BillingAddress"],
+            json!({"city": "Berlin", "country": null, "geocodeAccuracy": null, "latitude": null, "longitude": null,
+                   "postalCode": "10115", "state": null, "street": null})
+        );
+        let written = org.update(object, &id, &body(&json!({"BillingAddress": {"city": "Bonn"}})), REP, now());
+        assert_eq!(written.expect_err("read only")[0].code, code::INVALID_FIELD_FOR_INSERT_UPDATE);
+        org.update(object, &id, &body(&json!({"BillingCity": null, "BillingPostalCode": null})), REP, now())
+            .expect("it is right");
+        let view = org.row(object, &id).expect("it is there").view(object, "/base", None);
+        assert_eq!(view["BillingAddress"], Value::Null);
+        let user = SCHEMA.object("User").expect("the org has it");
+        assert_eq!(org.row(user, &SCHEMA.user[1].full_id()).expect("a user").text("Name"), Some("Robin Rep"));
     }
 
     #[test]

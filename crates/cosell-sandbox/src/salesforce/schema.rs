@@ -38,6 +38,8 @@ pub struct OrgFacts {
 pub struct User {
     /// 15-character id.
     pub id: String,
+    /// Name.
+    pub name: String,
     /// Login name.
     pub username: String,
     /// Address.
@@ -97,6 +99,8 @@ pub struct Field {
     pub unique: bool,
     /// The object it points to.
     pub to: Option<String>,
+    /// The compound field it is a part of.
+    pub compound: Option<String>,
     /// Set by the system only.
     #[serde(default)]
     pub readonly: bool,
@@ -107,6 +111,7 @@ pub struct Field {
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "each is the wire's own word")]
 pub enum FieldType {
+    Address,
     Id,
     #[default]
     String,
@@ -143,6 +148,7 @@ pub static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             external_id: false,
             unique: false,
             to: to.map(str::to_owned),
+            compound: None,
             readonly: true,
         };
         let own = std::mem::take(&mut object.fields);
@@ -258,16 +264,24 @@ impl Field {
 
     /// Whether the type is text with a length.
     pub fn is_text(&self) -> bool {
-        !matches!(self.kind, FieldType::Boolean | FieldType::Currency | FieldType::Date | FieldType::Datetime)
+        !matches!(
+            self.kind,
+            FieldType::Address | FieldType::Boolean | FieldType::Currency | FieldType::Date | FieldType::Datetime
+        )
     }
 
     /// Whether SOQL may filter by it.
     pub fn filterable(&self) -> bool {
-        self.kind != FieldType::Textarea || self.length <= 255
+        self.kind != FieldType::Address && !self.is_long()
+    }
+
+    fn is_long(&self) -> bool {
+        self.kind == FieldType::Textarea && self.length > 255
     }
 
     fn describe(&self) -> Value {
         let (type_name, soap) = match self.kind {
+            FieldType::Address => ("address", "urn:address"),
             FieldType::Id => ("id", "tns:ID"),
             FieldType::String => ("string", "xsd:string"),
             FieldType::Textarea => ("textarea", "xsd:string"),
@@ -297,6 +311,7 @@ impl Field {
             "label": self.name.trim_end_matches("__c").replace('_', " "),
             "type": type_name,
             "soapType": soap,
+            "extraTypeInfo": self.is_long().then_some("plaintextarea"),
             "length": length,
             "byteLength": length * 3,
             "precision": if money { 18 } else { 0 },
@@ -308,6 +323,7 @@ impl Field {
             "defaultedOnCreate": self.defaulted || self.default.is_some() || self.kind == FieldType::Boolean,
             "defaultValue": if self.kind == FieldType::Boolean { json!(false) } else { Value::Null },
             "calculated": false,
+            "autoNumber": false,
             "unique": self.unique,
             "externalId": self.external_id,
             "idLookup": self.kind == FieldType::Id || self.external_id,
@@ -321,7 +337,7 @@ impl Field {
             "picklistValues": values,
             "referenceTo": self.to.iter().collect::<Vec<_>>(),
             "relationshipName": self.relationship(),
-            "compoundFieldName": null,
+            "compoundFieldName": self.compound,
             "permissionable": self.name.ends_with("__c") || !self.required,
             "encrypted": false,
             "htmlFormatted": false,
@@ -342,9 +358,34 @@ mod tests {
             }
             for field in &object.fields {
                 assert!(field.to.as_ref().is_none_or(|to| SCHEMA.object(to).is_some()), "{}", field.name);
+                assert!(field.compound.as_ref().is_none_or(|whole| object.field(whole).is_some()), "{}", field.name);
                 assert!(field.default.as_ref().is_none_or(|value| field.values.contains(value)), "{}", field.name);
             }
         }
+    }
+
+    #[test]
+    fn describe_says_what_a_mapping_needs() {
+        let described = SCHEMA.object("Account").expect("the org has it").describe("/services/data/v66.0");
+        assert_eq!((&described["name"], &described["label"]), (&json!("Account"), &json!("Account")));
+        let field = |name: &str| {
+            let fields = described["fields"].as_array().expect("fields");
+            fields.iter().find(|field| field["name"] == name).cloned().expect("the field")
+        };
+        let name = field("Name");
+        assert_eq!(
+            (&name["nillable"], &name["createable"], &name["length"]),
+            (&json!(false), &json!(true), &json!(255))
+        );
+        let owner = field("OwnerId");
+        assert_eq!((&owner["referenceTo"], &owner["relationshipName"]), (&json!(["User"]), &json!("Owner")));
+        assert_eq!(owner["defaultedOnCreate"], true);
+        assert!(field("Industry")["picklistValues"].as_array().is_some_and(|values| values.len() > 30));
+        assert_eq!(field("BillingCity")["compoundFieldName"], "BillingAddress");
+        let address = field("BillingAddress");
+        assert_eq!((&address["type"], &address["createable"]), (&json!("address"), &json!(false)));
+        let long = SCHEMA.object("Lead").and_then(|lead| lead.field("Description")).map(Field::describe);
+        assert_eq!(long.expect("the field")["extraTypeInfo"], "plaintextarea");
     }
 
     #[test]

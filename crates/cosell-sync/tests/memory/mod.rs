@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cosell_mapping::{CrmValue, Mapping};
+use cosell_mapping::{CrmValue, Description, Mapping};
 use cosell_model::{Catalog, InvitationId, OpportunityId};
 use cosell_sync::{
     Converger, CrmRef, Link, LinkKey, deliver::Deliver, files::Settle, from_aws::FromAws, log::Entry, ports::*,
@@ -24,6 +24,8 @@ static CLOCK: AtomicI64 = AtomicI64::new(0);
 /// Everything that the fakes hold, shared between them.
 #[derive(Default)]
 pub struct World {
+    /// In place of the shipped mapping.
+    pub mapping: Option<String>,
     pub opportunities: BTreeMap<String, Json>,
     pub invitations: BTreeMap<String, Json>,
     pub crm: BTreeMap<String, (String, CrmFields)>,
@@ -75,7 +77,7 @@ impl Shared {
         Converger {
             crm: Box::new(self.clone()),
             ledger: Box::new(self.clone()),
-            mapping: Mapping::parse(MAPPING).unwrap(),
+            mapping: Mapping::parse(self.mutate(|w| w.mapping.clone()).as_deref().unwrap_or(MAPPING)).unwrap(),
             catalog: Catalog::Sandbox,
             // Each look at the clock is a minute later, so that what a dead function claimed is free again.
             now: || Timestamp::from_second(1_800_000_000 + 60 * CLOCK.fetch_add(1, Ordering::Relaxed)).unwrap(),
@@ -268,7 +270,12 @@ fn record(id: &str, fields: &CrmFields) -> CrmRecord {
 }
 
 /// As a real CRM answers: a field that was asked for and is empty is null.
-fn asked(mut found: CrmRecord, fields: &[String]) -> CrmRecord {
+fn asked(w: &World, mut found: CrmRecord, fields: &[String]) -> CrmRecord {
+    for (path, (relation, name)) in fields.iter().filter_map(|path| Some((path, path.split_once('.')?))) {
+        let related = found.fields.get(&format!("{relation}Id")).and_then(CrmValue::as_text);
+        let value = related.and_then(|id| w.crm.get(id)?.1.get(name).cloned());
+        found.fields.insert(path.clone(), value.unwrap_or(CrmValue::Null));
+    }
     for name in fields {
         found.fields.entry(name.clone()).or_insert(CrmValue::Null);
     }
@@ -289,7 +296,7 @@ impl Crm for Shared {
                         }
                     }
             });
-            Ok(found.map(|(id, (_, found))| asked(record(id, found), fields)))
+            Ok(found.map(|(id, (_, found))| asked(w, record(id, found), fields)))
         })
     }
 
@@ -316,6 +323,29 @@ impl Crm for Shared {
             record.extend(fields.clone());
             Ok(())
         })
+    }
+
+    async fn find(&self, object: &str, fields: &CrmFields) -> PortResult<Option<String>> {
+        self.call("find", |w| {
+            let same = |record: &CrmFields| fields.iter().all(|(name, value)| record.get(name) == Some(value));
+            Ok(w.crm.iter().find(|(_, (kind, record))| kind == object && same(record)).map(|(id, _)| id.clone()))
+        })
+    }
+
+    async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String> {
+        self.call("create", |w| {
+            let id = format!("001{:015}", w.crm.len() + 1);
+            w.crm.insert(id.clone(), (object.to_owned(), fields.clone()));
+            Ok(id)
+        })
+    }
+
+    async fn template(&self, _: &str, id: &str) -> PortResult<CrmFields> {
+        self.call("template", |w| w.crm.get(id).map(|(_, fields)| fields.clone()).ok_or_else(|| not_found("template")))
+    }
+
+    async fn describe(&self, _: &str) -> PortResult<Description> {
+        unimplemented!("the command line asks for it, across the wire")
     }
 }
 

@@ -1,0 +1,96 @@
+use serde::{Deserialize, Serialize};
+
+/// What a CRM says about one of its objects, free of any vendor's words. This is also the form in which
+/// `cosell mapping describe` saves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The object's name in the CRM's API.
+    pub object: String,
+    /// What people see.
+    pub label: String,
+    /// Its fields.
+    pub fields: Vec<CrmField>,
+}
+
+impl Description {
+    /// The field of this name, whose case does not count.
+    pub fn field(&self, name: &str) -> Option<&CrmField> {
+        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The reference field behind a relationship's name (`Account` of `AccountId`).
+    pub fn relation(&self, name: &str) -> Option<&CrmField> {
+        self.fields.iter().find(|field| field.relation.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    }
+}
+
+/// One field of a CRM's object.
+#[expect(clippy::struct_excessive_bools, reason = "a CRM says each of them, and any combination occurs")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrmField {
+    /// Its name in the CRM's API.
+    pub name: String,
+    /// What people see.
+    pub label: String,
+    /// What its values look like.
+    pub kind: CrmKind,
+    /// How many characters a text can have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
+    /// Whether the user that was asked for may set it on a new record.
+    pub createable: bool,
+    /// Whether the user that was asked for may change it.
+    pub updateable: bool,
+    /// Whether a new record needs a value that the CRM does not fill itself.
+    #[serde(default)]
+    pub required: bool,
+    /// Whether a record can be found or made by it: a unique external identifier.
+    #[serde(default)]
+    pub unique: bool,
+    /// The values of a list, those that can still be chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// Whether the CRM refuses values that are not in the list.
+    #[serde(default)]
+    pub restricted: bool,
+    /// The objects that a reference can lead to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refers_to: Vec<String>,
+    /// The name by which paths go through a reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+}
+
+/// What the values of a CRM field look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrmKind {
+    /// Text of one line.
+    Text,
+    /// Text of many lines.
+    LongText,
+    /// A number or an amount, with so many decimals.
+    Number(u32),
+    /// A calendar day.
+    Date,
+    /// A moment.
+    DateTime,
+    /// A check box.
+    Boolean,
+    /// One value of a list.
+    Picklist,
+    /// Several values of a list.
+    MultiPicklist,
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// A web address.
+    Url,
+    /// A reference to another record.
+    Reference,
+    /// The record's own identifier.
+    Id,
+    /// Something that cannot be mapped (an address, a place, binary data).
+    Other,
+}
