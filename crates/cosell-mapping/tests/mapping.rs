@@ -13,7 +13,7 @@ fn object(fields: &str) -> ObjectMapping {
     Mapping::parse(&text).unwrap().opportunity
 }
 
-fn crm(json: Json) -> CrmFields {
+fn crm(json: &Json) -> CrmFields {
     json.as_object().unwrap().iter().map(|(name, value)| (name.clone(), CrmValue::from(value.clone()))).collect()
 }
 
@@ -53,7 +53,7 @@ fn names_are_joined_and_split() {
         streetAddress = { crm = ["Street__c", "House__c"], join = ", " }"#,
     );
     let (record, problems) =
-        object.to_ace(&crm(json!({"Contact__c": "Ada King Lovelace", "Street__c": "Kai", "House__c": 7})));
+        object.to_ace(&crm(&json!({"Contact__c": "Ada King Lovelace", "Street__c": "Kai", "House__c": 7})));
     assert_eq!(problems, []);
     assert_eq!(record.text("customerFirstName"), Some("Ada"));
     assert_eq!(record.text("customerLastName"), Some("King Lovelace"));
@@ -64,9 +64,9 @@ fn names_are_joined_and_split() {
     );
     let changed = ace(&[("customerLastName", json!("Byron"))]);
     assert_eq!(written(&object, &changed, &record), json!({"Contact__c": "Ada Byron"}), "the other part stays");
-    let (single, _) = object.to_ace(&crm(json!({"Contact__c": "Ada"})));
+    let (single, _) = object.to_ace(&crm(&json!({"Contact__c": "Ada"})));
     assert_eq!(single.value("customerLastName"), Some(&Value::Null));
-    assert_eq!(object.to_ace(&crm(json!({}))).0.value("streetAddress"), None, "not asked for is absent");
+    assert_eq!(object.to_ace(&crm(&json!({}))).0.value("streetAddress"), None, "not asked for is absent");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn constants_defaults_and_related_records_go_to_aws() {
         nextStep = { crm = "NextStep", default_back = "To be agreed" }"#,
     );
     let fields = crm(
-        json!({"Delivery__c": null, "Account.Website": "a.example", "Account.Owner.Email": "O@a.example", "NextStep": "Call"}),
+        &json!({"Delivery__c": null, "Account.Website": "a.example", "Account.Owner.Email": "O@a.example", "NextStep": "Call"}),
     );
     let (record, _) = object.to_ace(&fields);
     assert_eq!(
@@ -108,7 +108,7 @@ fn values_of_lists_are_named_both_ways() {
         expectedMonthlyAwsRevenue = { crm = "Amount", divide = 12 }"#,
     );
     let (record, problems) = object
-        .to_ace(&crm(json!({"StageName": "Won", "Country": "Germany", "Secret__c": false, "Amount": 12500,
+        .to_ace(&crm(&json!({"StageName": "Won", "Country": "Germany", "Secret__c": false, "Amount": 12500,
             "Needs__c": "Do Not Need Support from AWS Sales Rep"})));
     assert_eq!(problems, []);
     assert_eq!(
@@ -121,10 +121,10 @@ fn values_of_lists_are_named_both_ways() {
         (back("Committed"), back("Launched"), back("Qualified")),
         (json!("Won"), json!("Won"), json!("Negotiation"))
     );
-    let (strange, _) = object.to_ace(&crm(json!({"StageName": "Strange"})));
+    let (strange, _) = object.to_ace(&crm(&json!({"StageName": "Strange"})));
     assert_eq!(strange.text("stage"), Some("Qualified"));
 
-    let (_, problems) = object.to_ace(&crm(json!({"Needs__c": "Help", "Amount": "much", "Country": "Narnia"})));
+    let (_, problems) = object.to_ace(&crm(&json!({"Needs__c": "Help", "Amount": "much", "Country": "Narnia"})));
     let said: Vec<_> = problems.iter().map(|problem| format!("{problem}: {}", problem.cause)).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
@@ -144,7 +144,7 @@ fn a_subset_of_records_takes_part() {
         stage = "ACE_Stage__c""#,
     );
     let deal =
-        |stage: &str, region: &str| crm(json!({"Share__c": true, "StageName": stage, "Owner.Region__c": region}));
+        |stage: &str, region: &str| crm(&json!({"Share__c": true, "StageName": stage, "Owner.Region__c": region}));
     assert!(object.wants_share(&deal("Won", "EMEA")));
     assert!(!object.wants_share(&deal("Lost", "EMEA")) && !object.wants_share(&deal("Won", "APJ")));
     assert!(object.crm_fields().contains(&"Owner.Region__c".to_owned()));
