@@ -3,7 +3,7 @@
 
 use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
 use cosell_model::{
-    Field, Kind, Record, Value, Wire, api,
+    Field, Kind, OpportunityId, Record, Value, Wire, api,
     catalog::{Entity, Write},
     life_cycle::{Acceptance, Access, Standing},
     validate::{self, Operation, Problem, validate},
@@ -83,48 +83,16 @@ impl Deliver {
     }
 
     /// Creates, associates and submits, one stored step after the other: a repetition goes on where the last one
-    /// stopped, with the same token and the same body.
+    /// stopped, with the same tokens and the same bodies. What the rep changed since the creation goes before the
+    /// submission, so that a refusal can be mended.
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
-        if case.link.share.is_none() {
-            let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
-            if !problems.is_empty() {
-                return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
-            }
-            let mut record = case.ours.clone();
-            if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
-                record.set(field, Value::Text(case.crm.id.clone()));
-            }
-            let token = uuid::Uuid::new_v4().to_string();
-            case.link.share = Some(Share {
-                body: api::create_body(&record, converger.catalog, &token),
-                submit_token: uuid::Uuid::new_v4().to_string(),
-                involvement: api::involvement(&case.ours).to_owned(),
-                associated: Vec::new(),
-                submitted: false,
-            });
-            case.link.set_base(&sent(&case.ours));
-            converger.ledger.save(&mut case.link).await?;
+        let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
+        if !problems.is_empty() {
+            return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
         }
-        let Some(mut share) = case.link.share.clone() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
-
-        let id = if let Some(id) = case.link.opportunity() {
-            id.clone()
-        } else {
-            let stored = match partner_central.create(&share.body).await {
-                Err(error @ PortError::Rejected { .. }) => {
-                    // The next attempt must start from what the rep mended, under a new token.
-                    case.link.share = None;
-                    converger.ledger.save(&mut case.link).await?;
-                    return Err(error.into());
-                }
-                other => other?,
-            };
-            case.link.also(LinkKey::Opportunity(stored.id.clone()));
-            case.link.last_modified = Some(stored.last_modified);
-            converger.ledger.save(&mut case.link).await?;
-            stored.id
-        };
+        let mut share = self.begun(case).await?;
+        let id = self.created(case, &share).await?;
         for (entity, wanted) in api::associations(&case.ours) {
             let done = (entity.as_str().to_owned(), wanted.to_owned());
             if !share.associated.contains(&done) {
@@ -134,15 +102,84 @@ impl Deliver {
                 converger.ledger.save(&mut case.link).await?;
             }
         }
-        finished(partner_central.submit(&id, &share.submit_token, &share.involvement).await?, "the submission")?;
-        share.submitted = true;
-        case.link.share = Some(share);
-        converger.ledger.save(&mut case.link).await?;
+        if sent(&case.ours) != case.link.base(Kind::Opportunity)
+            && let refused @ Disposition::Skip(SkipReason::Rejected) = self.update(case).await?
+        {
+            return Ok(refused);
+        }
+        self.submitted(case, share, &id).await?;
 
         let entry = self.entry(case, Status::ApiSuccess, "created, completed and submitted at AWS");
         converger.ledger.log(&[entry]).await?;
         self.from_aws.opportunity(&id, Purpose::Push).await?;
         Ok(Disposition::Done)
+    }
+
+    /// The share's stored state. A new one is stored before the first call: its token protects from a second opportunity.
+    async fn begun(&self, case: &mut Case<'_>) -> Result<Share, SyncError> {
+        if let Some(share) = &case.link.share {
+            return Ok(share.clone());
+        }
+        let converger = &self.from_aws.converger;
+        let mut record = case.ours.clone();
+        if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
+            record.set(field, Value::Text(case.crm.id.clone()));
+        }
+        let token = uuid::Uuid::new_v4().to_string();
+        let share = Share {
+            body: api::create_body(&record, converger.catalog, &token),
+            submit_token: uuid::Uuid::new_v4().to_string(),
+            involvement: api::involvement(&case.ours).to_owned(),
+            associated: Vec::new(),
+            submitted: false,
+        };
+        case.link.share = Some(share.clone());
+        case.link.set_base(&sent(&case.ours));
+        converger.ledger.save(&mut case.link).await?;
+        Ok(share)
+    }
+
+    /// The opportunity, created now or by an earlier attempt.
+    async fn created(&self, case: &mut Case<'_>, share: &Share) -> Result<OpportunityId, SyncError> {
+        if let Some(id) = case.link.opportunity() {
+            return Ok(id.clone());
+        }
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let stored = match partner_central.create(&share.body).await {
+            Err(error @ PortError::Rejected { .. }) => {
+                // The next attempt must start from what the rep mended, under a new token.
+                case.link.share = None;
+                converger.ledger.save(&mut case.link).await?;
+                return Err(error.into());
+            }
+            other => other?,
+        };
+        case.link.also(LinkKey::Opportunity(stored.id.clone()));
+        case.link.last_modified = Some(stored.last_modified);
+        converger.ledger.save(&mut case.link).await?;
+        Ok(stored.id)
+    }
+
+    /// Submits. A refusal ends the token: with the same one AWS would only repeat what became of it.
+    async fn submitted(&self, case: &mut Case<'_>, mut share: Share, id: &OpportunityId) -> Result<(), SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let involvement = api::involvement(&case.ours);
+        if share.involvement != involvement {
+            involvement.clone_into(&mut share.involvement);
+            share.submit_token = uuid::Uuid::new_v4().to_string();
+            case.link.share = Some(share.clone());
+            converger.ledger.save(&mut case.link).await?;
+        }
+        let answer = partner_central.submit(id, &share.submit_token, &share.involvement).await;
+        let ended = answer.map_err(SyncError::from).and_then(|task| finished(task, "the submission"));
+        match &ended {
+            Ok(()) => share.submitted = true,
+            Err(SyncError::Port(PortError::Rejected { .. })) => share.submit_token = uuid::Uuid::new_v4().to_string(),
+            Err(_) => return ended,
+        }
+        case.link.share = Some(share);
+        converger.ledger.save(&mut case.link).await?;
+        ended
     }
 
     /// Sends what the CRM changed, as far as AWS takes it now. What AWS takes later stays a difference to the base and

@@ -331,6 +331,35 @@ async fn until_settled(work: impl AsyncFn() -> Disposition) -> Disposition {
 }
 
 #[tokio::test]
+async fn what_the_rep_mends_after_a_refused_submission_goes_before_the_next_one() {
+    let world = world();
+    world.mutate(|w| w.refused_use_case = Some("Containers & Serverless".to_owned()));
+    world.rep_edits("Opportunity", "006A", &shareable());
+    let share = async || word(&world.deliver().record(memory::opportunity("006A")).await.unwrap());
+    assert_eq!(share().await, "skip rejected");
+    assert_eq!(world.crm_text("006A", "ACE_Sync_Status__c").as_deref(), Some("Error"));
+    assert_eq!((world.count("CreateOpportunity"), world.count("UpdateOpportunity")), (1, 0));
+
+    world.rep_edits(
+        "Opportunity",
+        "006A",
+        &[("ACE_Use_Case__c", json!("Database")), ("ACE_Primary_Needs__c", json!(null))],
+    );
+    world.mutate(|w| w.calls.clear());
+    assert_eq!(share().await, "done");
+    insta::assert_snapshot!(world.mutate(|w| w.calls.join("\n")));
+    world.mutate(|w| {
+        let opportunity = &w.opportunities["O9000003"];
+        assert_eq!(opportunity["Project"]["CustomerUseCase"], "Database");
+        assert_eq!(opportunity["LifeCycle"]["ReviewStatus"], "Submitted");
+        let involvements: Vec<_> = w.submissions.values().map(|(involvement, _)| involvement.as_str()).collect();
+        assert_eq!(w.submissions.len(), 2, "a new token, as AWS would repeat the refusal under the old one");
+        assert!(involvements.contains(&"Co-Sell") && involvements.contains(&"For Visibility Only"));
+    });
+    assert_eq!(world.crm_text("006A", "ACE_Sync_Status__c").as_deref(), Some("Synced"));
+}
+
+#[tokio::test]
 async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
     let calls = {
         let world = world();

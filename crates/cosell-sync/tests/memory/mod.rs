@@ -37,6 +37,10 @@ pub struct World {
     pub calls: Vec<String>,
     /// The call that is lost, counted from here, and whether it was carried out before it was lost.
     pub lost: Option<(usize, bool)>,
+    /// The use case with which AWS takes no submission.
+    pub refused_use_case: Option<String>,
+    /// Submissions by token.
+    pub submissions: BTreeMap<String, (String, String)>,
     tokens: HashMap<String, (Json, String)>,
     clock: u64,
 }
@@ -236,8 +240,18 @@ impl PartnerCentral for Shared {
         })
     }
 
-    async fn submit(&self, id: &OpportunityId, _: &str, _: &str) -> PortResult<Task> {
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task> {
         self.call("StartEngagementFromOpportunityTask", |w| {
+            if let Some((known, _)) = w.submissions.insert(token.to_owned(), (involvement.to_owned(), id.to_string())) {
+                assert_eq!(known, involvement, "a token with another body");
+            }
+            let use_case = w.opportunities[id.as_str()]["Project"]["CustomerUseCase"].clone();
+            if w.refused_use_case.as_ref().is_some_and(|refused| use_case == json!(refused)) {
+                return Err(PortError::Rejected {
+                    what: "StartEngagementFromOpportunityTask".into(),
+                    problems: Vec::new(),
+                });
+            }
             w.opportunities.get_mut(id.as_str()).unwrap()["LifeCycle"]["ReviewStatus"] = json!("Submitted");
             Ok(Task { state: TaskState::Complete, opportunity: Some(id.clone()) })
         })
