@@ -13,7 +13,7 @@ use crate::{
     Converged, Converger, CrmRef, Disposition, Link, LinkKey, Referral, SkipReason, SyncError,
     converge::{Arrival, whole_seconds},
     log::Purpose,
-    ports::{CrmFields, PartnerCentral},
+    ports::{CrmFields, CrmKey, CrmRecord, PartnerCentral, PortError},
 };
 
 /// The part of an EventBridge event that says what rang.
@@ -80,7 +80,7 @@ impl FromAws {
     }
 
     /// The link of an opportunity: by its identifier, else by the CRM identifier that it carries, else by the
-    /// invitation that it came from, else a new one.
+    /// invitation that it came from, else by the CRM's own record of that identifier, else a new one.
     async fn link_of(&self, id: &OpportunityId, carried: Option<&str>) -> Result<Link, SyncError> {
         let ledger = &self.converger.ledger;
         let key = LinkKey::Opportunity(id.clone());
@@ -103,8 +103,31 @@ impl FromAws {
                 link
             }
             // The CRM record that it names belongs to another opportunity: both stay.
-            _ => Link::new(key),
+            Some(_) => Link::new(key),
+            None => self.adopted(key, carried).await?,
         })
+    }
+
+    /// A new link, to the CRM's record that AWS's names if nobody has linked that one yet: a deal that was in both
+    /// before cosell came is not made a second time.
+    async fn adopted(&self, key: LinkKey, carried: Option<&str>) -> Result<Link, SyncError> {
+        let Converger { crm, mapping, .. } = &self.converger;
+        let object = &mapping.opportunity;
+        let mut link = Link::new(key);
+        let Some(id) = carried else { return Ok(link) };
+        let found = match crm.fetch(&object.object, CrmKey::Id(id), std::slice::from_ref(&object.ace_id)).await {
+            // An identifier of something else than this CRM.
+            Err(PortError::Rejected { .. } | PortError::NotFound { .. }) => None,
+            other => other?,
+        };
+        let free = |record: &CrmRecord| {
+            let named = record.fields.get(&object.ace_id).and_then(CrmValue::as_text);
+            named.is_none() || named == link.ace_id()
+        };
+        if let Some(record) = found.filter(free) {
+            link.also(LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id }));
+        }
+        Ok(link)
     }
 
     /// Shows an invitation in the CRM as it stands at AWS.

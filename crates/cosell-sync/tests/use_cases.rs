@@ -331,6 +331,31 @@ async fn until_settled(work: impl AsyncFn() -> Disposition) -> Disposition {
 }
 
 #[tokio::test]
+async fn a_deal_that_both_had_before_is_not_made_a_second_time() {
+    let ring = sample("eventbridge/opportunity-updated.json");
+    for (ace_id, carried, expected) in [
+        (Json::Null, "006A", vec!["006A"]),
+        (json!("O1234567"), "006A", vec!["006A"]),
+        // It belongs to another opportunity, or there is none of this name.
+        (json!("O7777777"), "006A", vec!["006000000000000002", "006A"]),
+        (Json::Null, "deal 17", vec!["006000000000000002", "006A"]),
+    ] {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &[("Name", json!("Grid data lake")), ("ACE_Opportunity_Id__c", ace_id)]);
+        world.mutate(|w| {
+            w.opportunities.get_mut("O1234567").unwrap()["PartnerOpportunityIdentifier"] = json!(carried);
+        });
+        assert_eq!(word(&world.reader().event(&ring).await), "done");
+        assert_eq!(world.mutate(|w| w.crm.keys().cloned().collect::<Vec<_>>()), expected, "{carried}");
+        if expected.len() == 1 {
+            assert_eq!(world.crm_text("006A", "ACE_Opportunity_Id__c").as_deref(), Some("O1234567"));
+            assert_eq!(world.crm_text("006A", "ACE_Use_Case__c").as_deref(), Some("Security & Compliance"));
+        }
+        assert_eq!(word(&world.reader().event(&ring).await), "skip unchanged");
+    }
+}
+
+#[tokio::test]
 async fn what_the_rep_mends_after_a_refused_submission_goes_before_the_next_one() {
     let world = world();
     world.mutate(|w| w.refused_use_case = Some("Containers & Serverless".to_owned()));
