@@ -20,16 +20,18 @@ const LONGEST_CAUSE: usize = 1024;
 ///
 /// A message that is to be retried comes back after a growing delay of its own; after the last attempt it is parked
 /// with its cause. A panic is an attempt that failed. Messages of one FIFO group stay in order: after one that is to be
-/// retried the rest of its group waits. Nobody else does.
+/// retried the rest of its group waits. Nobody else does. Messages of a batch that `subject` calls alike are worked off
+/// once, and each ends as that one work did.
 pub async fn serve_queue<F>(
     retries: RetryPolicy,
     letters: impl Letters,
+    subject: impl Fn(&str) -> Option<String>,
     handle: impl Fn(String) -> F,
 ) -> Result<(), crate::Error>
 where
     F: Future<Output = Disposition>,
 {
-    let shell = &Shell { retries, letters, handle };
+    let shell = &Shell { retries, letters, subject, handle };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let response = shell.batch(event.payload).await;
         metrics::flush();
@@ -38,10 +40,22 @@ where
     .await
 }
 
-struct Shell<L, H> {
+struct Shell<L, S, H> {
     retries: RetryPolicy,
     letters: L,
+    subject: S,
     handle: H,
+}
+
+/// What of a batch belongs together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Together {
+    /// A FIFO group: one after the other.
+    Group(String),
+    /// The same subject: once for all.
+    Subject(String),
+    /// Nothing but itself.
+    Alone(String),
 }
 
 /// What the platform is to do with a message.
@@ -55,16 +69,30 @@ fn attribute<'m>(message: &'m SqsMessage, name: &str) -> Option<&'m str> {
     message.attributes.get(name).map(String::as_str)
 }
 
-impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H> {
+impl<L, S, H, F> Shell<L, S, H>
+where
+    L: Letters,
+    S: Fn(&str) -> Option<String>,
+    H: Fn(String) -> F,
+    F: Future<Output = Disposition>,
+{
     async fn batch(&self, event: SqsEvent) -> SqsBatchResponse {
-        let mut groups: BTreeMap<String, Vec<SqsMessage>> = BTreeMap::new();
+        let mut groups: BTreeMap<Together, Vec<SqsMessage>> = BTreeMap::new();
         for message in event.records {
-            // Messages of a standard queue are each alone.
-            let group = attribute(&message, "MessageGroupId").or(message.message_id.as_deref()).unwrap_or_default();
-            groups.entry(group.to_owned()).or_default().push(message);
+            let alone = || Together::Alone(message.message_id.clone().unwrap_or_default());
+            let together = match attribute(&message, "MessageGroupId") {
+                Some(group) => Together::Group(group.to_owned()),
+                None => message.body.as_deref().and_then(&self.subject).map_or_else(alone, Together::Subject),
+            };
+            groups.entry(together).or_default().push(message);
         }
-        let failed: Vec<Vec<String>> =
-            stream::iter(groups.into_values()).map(|group| self.group(group)).buffer_unordered(ABREAST).collect().await;
+        let settle = |(together, messages)| async move {
+            match together {
+                Together::Group(_) => self.group(messages).await,
+                Together::Subject(_) | Together::Alone(_) => self.alike(messages).await,
+            }
+        };
+        let failed: Vec<Vec<String>> = stream::iter(groups).map(settle).buffer_unordered(ABREAST).collect().await;
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = failed
             .into_iter()
@@ -84,7 +112,8 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
         for message in messages {
             let id = message.message_id.clone().unwrap_or_default();
             let verdict = if again.is_empty() {
-                self.message(&message).await
+                let disposition = self.work(&message).await;
+                self.end(&message, &disposition).await
             } else {
                 self.delay(&message, self.retries.delay(1, None)).await;
                 Verdict::Again
@@ -96,11 +125,28 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
         again
     }
 
-    async fn message(&self, message: &SqsMessage) -> Verdict {
+    /// The same for messages about one subject, worked off once.
+    async fn alike(&self, messages: Vec<SqsMessage>) -> Vec<String> {
+        let Some(first) = messages.first() else { return Vec::new() };
+        let disposition = self.work(first).await;
+        let mut again = Vec::new();
+        for message in &messages {
+            if self.end(message, &disposition).await == Verdict::Again {
+                again.push(message.message_id.clone().unwrap_or_default());
+            }
+        }
+        again
+    }
+
+    async fn work(&self, message: &SqsMessage) -> Disposition {
+        let work = (self.handle)(message.body.clone().unwrap_or_default());
+        AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic))
+    }
+
+    /// Does with a message what its work says.
+    async fn end(&self, message: &SqsMessage, disposition: &Disposition) -> Verdict {
         let id = message.message_id.as_deref().unwrap_or_default();
         let attempts: u32 = attribute(message, "ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
-        let work = (self.handle)(message.body.clone().unwrap_or_default());
-        let disposition = AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic));
         match disposition {
             Disposition::Done => {
                 metrics::count("done", "");
@@ -138,7 +184,7 @@ impl<L: Letters, H: Fn(String) -> F, F: Future<Output = Disposition>> Shell<L, H
                     error = error.chain(),
                     "message parked"
                 );
-                self.park(message, attempts, &error).await
+                self.park(message, attempts, error).await
             }
         }
     }
@@ -244,11 +290,46 @@ mod tests {
     }
 
     async fn failures(notes: &Notes, messages: &[(&str, &str, &str, u32)]) -> Vec<String> {
-        let shell = Shell { retries: RetryPolicy { max_attempts: 3, base_seconds: 1 }, letters: notes, handle };
+        let shell = Shell {
+            retries: RetryPolicy { max_attempts: 3, base_seconds: 1 },
+            letters: notes,
+            subject: |_: &str| None,
+            handle,
+        };
         let mut ids: Vec<_> =
             shell.batch(event(messages)).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
         ids.sort();
         ids
+    }
+
+    #[tokio::test]
+    async fn messages_about_one_record_are_worked_off_once_and_end_alike() {
+        let notes = Notes::default();
+        let worked = Mutex::new(Vec::new());
+        let shell = Shell {
+            retries: RetryPolicy { max_attempts: 3, base_seconds: 1 },
+            letters: &notes,
+            subject: |body: &str| Some(body.split_once(' ')?.1.to_owned()),
+            handle: async |body: String| {
+                worked.lock().unwrap().push(body.clone());
+                if body.ends_with("O2") { Disposition::Retry(unavailable().into()) } else { Disposition::Done }
+            },
+        };
+        let batch = event(&[
+            ("1", "", "created O1", 1),
+            ("2", "", "updated O1", 1),
+            ("3", "", "updated O2", 1),
+            ("4", "", "updated O2", 3),
+            ("5", "", "else", 1),
+            ("6", "g", "updated O1", 1),
+        ]);
+        let again: Vec<_> =
+            shell.batch(batch).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
+        assert_eq!(again, ["3"], "the other one was at its last attempt");
+        assert_eq!(notes.parked.lock().unwrap().len(), 1);
+        let mut worked = worked.into_inner().unwrap();
+        worked.sort();
+        assert_eq!(worked, ["created O1", "else", "updated O1", "updated O2"], "a FIFO group is worked off one by one");
     }
 
     #[tokio::test]

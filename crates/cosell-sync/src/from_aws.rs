@@ -26,6 +26,17 @@ pub struct Envelope {
     pub detail: Json,
 }
 
+/// The record that an event in a message's body is about. Several events of a batch about one record cost one read: its
+/// present state is what counts.
+pub fn subject(body: &str) -> Option<String> {
+    let Envelope { detail_type, detail } = serde_json::from_str(body).ok()?;
+    match event::read(&detail_type, &detail).ok()? {
+        (catalog, Ring::Opportunity(id)) => Some(format!("{catalog}/{id}")),
+        (catalog, Ring::Invitation(id)) => Some(format!("{catalog}/{id}")),
+        (_, Ring::Nothing(_)) => None,
+    }
+}
+
 /// Reads Partner Central and brings it into the CRM.
 pub struct FromAws {
     /// Partner Central.

@@ -330,6 +330,17 @@ async fn until_settled(work: impl AsyncFn() -> Disposition) -> Disposition {
     panic!("it never settled");
 }
 
+#[test]
+fn events_about_one_record_are_told_from_others() {
+    let subject = |name: &str| cosell_sync::from_aws::subject(&sample(&format!("eventbridge/{name}")));
+    assert_eq!(subject("opportunity-updated.json").as_deref(), Some("Sandbox/O1234567"));
+    assert_eq!(subject("opportunity-updated-again.json"), subject("opportunity-updated.json"));
+    assert_ne!(subject("other-catalog.json"), subject("opportunity-updated.json"));
+    for alone in ["engagement-created.json", "unknown-detail-type.json", "no-identifier.json", "malformed.txt"] {
+        assert_eq!(subject(alone), None, "{alone}");
+    }
+}
+
 #[tokio::test]
 async fn a_deal_that_both_had_before_is_not_made_a_second_time() {
     let ring = sample("eventbridge/opportunity-updated.json");

@@ -15,6 +15,11 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let deliver = &Deliver { from_aws: from_aws(&aws, &config.ledger, &config.crm).await? };
-    serve_queue(config.queue.retries(), config.queue.letters(&aws), |body| async move { deliver.message(&body).await })
-        .await
+    serve_queue(
+        config.queue.retries(),
+        config.queue.letters(&aws),
+        |_| None,
+        |body| async move { deliver.message(&body).await },
+    )
+    .await
 }

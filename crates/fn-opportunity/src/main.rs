@@ -4,6 +4,7 @@ mod config;
 
 use cosell_aws::Aws;
 use cosell_lambda::serve_queue;
+use cosell_sync::from_aws::subject;
 use cosell_wiring::{FromEnv, from_aws};
 
 use crate::config::Config;
@@ -14,6 +15,8 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let from_aws = &from_aws(&aws, &config.ledger, &config.crm).await?;
-    serve_queue(config.queue.retries(), config.queue.letters(&aws), |body| async move { from_aws.event(&body).await })
-        .await
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), subject, |body| async move {
+        from_aws.event(&body).await
+    })
+    .await
 }

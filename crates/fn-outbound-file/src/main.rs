@@ -19,6 +19,11 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         landing: config.files.landing(&aws),
         converger: converger(&aws, &config.ledger, &config.crm).await?,
     };
-    serve_queue(config.queue.retries(), config.queue.letters(&aws), |body| async move { settle.event(&body).await })
-        .await
+    serve_queue(
+        config.queue.retries(),
+        config.queue.letters(&aws),
+        |_| None,
+        |body| async move { settle.event(&body).await },
+    )
+    .await
 }
