@@ -2,18 +2,18 @@
 //! run. Prints a line a figure and fails when the limit is broken.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on fails")]
 
-use std::{
-    hint::black_box,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+#[path = "../../cosell-model/benches/measure/mod.rs"]
+mod measure;
+
+use std::{hint::black_box, process::ExitCode};
 
 use cosell_mapping::{CrmFields, CrmValue, Mapping};
 use cosell_model::{Kind, Record, Value, catalog::Type};
 use serde_json::{Value as Json, json};
 
+use measure::{figure, median};
+
 const RECORDS: u32 = 1000;
-const RUNS: usize = 15;
 /// How many times the floor it may take.
 const LIMIT: f64 = 3.0;
 
@@ -41,27 +41,6 @@ fn full_record(mapping: &Mapping, number: u32) -> CrmFields {
     }
     let lines = mapping.opportunity.fields.iter();
     mapping.opportunity.to_crm(lines.filter_map(|line| Some((line, record.get(line.ace)?))), &record)
-}
-
-/// The median of some runs.
-fn median(mut work: impl FnMut()) -> Duration {
-    let mut times: Vec<_> = (0..RUNS)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            began.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[RUNS / 2]
-}
-
-/// One line a figure: name, value, unit, and the limit where there is one. Says whether the limit holds.
-fn figure(name: &str, value: f64, unit: &str, limit: Option<f64>) -> bool {
-    let broken = limit.is_some_and(|limit| value > limit);
-    let limit = limit.map_or_else(String::new, |limit| format!("limit {limit}"));
-    println!("{name:<44}{value:>10.2} {unit:<4}{limit}{}", if broken { "  BROKEN" } else { "" });
-    !broken
 }
 
 fn main() -> ExitCode {

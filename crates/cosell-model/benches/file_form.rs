@@ -2,11 +2,13 @@
 //! in the same run. Prints a line a figure and fails when a limit is broken.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on fails")]
 
+mod measure;
+
 use std::{
     env, fs,
     hint::black_box,
     process::{Command, ExitCode},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use cosell_model::{
@@ -17,7 +19,8 @@ use cosell_model::{
 };
 use serde_json::{Value as Json, json};
 
-const RUNS: usize = 15;
+use measure::{figure, median};
+
 /// How many times the floor it may take.
 const RATIO_LIMIT: f64 = 4.0;
 /// How much a process may hold that reads, validates and writes one such file, in MB.
@@ -41,19 +44,6 @@ fn largest() -> Vec<u8> {
         all.push(record);
     }
     json!({"version": "2.0", "spmsId": "1", "opportunities": all}).to_string().into_bytes()
-}
-
-/// The median of some runs.
-fn median(mut work: impl FnMut()) -> Duration {
-    let mut times: Vec<_> = (0..RUNS)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            began.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[RUNS / 2]
 }
 
 fn validate_all(contents: &Contents) {
@@ -90,14 +80,6 @@ fn memory_of_one_run(bytes: &[u8]) -> Option<f64> {
     let answer = Command::new(env::current_exe().unwrap()).env("COSELL_MEASURE", &path).output().unwrap();
     fs::remove_file(&path).unwrap();
     String::from_utf8(answer.stdout).unwrap().trim().parse().ok()
-}
-
-/// One line a figure: name, value, unit, and the limit where there is one. Says whether the limit holds.
-fn figure(name: &str, value: f64, unit: &str, limit: Option<f64>) -> bool {
-    let broken = limit.is_some_and(|limit| value > limit);
-    let limit = limit.map_or_else(String::new, |limit| format!("limit {limit}"));
-    println!("{name:<44}{value:>10.2} {unit:<4}{limit}{}", if broken { "  BROKEN" } else { "" });
-    !broken
 }
 
 fn main() -> ExitCode {
