@@ -19,7 +19,7 @@ CARGO_BUILD := cargo build --workspace --locked --bins --examples
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test check bench build deploy up down fmt clippy deny template python
+.PHONY: help demo test check bench fuzz build deploy up down fmt clippy deny template python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,19 @@ bench: .venv/.ready ## measure in an optimized build: the functions' start-up, m
 	$(BIN)/python tests/measure.py
 	cargo bench --locked --package cosell-model --bench file_form
 	cargo bench --locked --package cosell-mapping --bench records
+
+SECONDS ?= 600
+
+fuzz: ## look for inputs on which a wire form panics or loses something; needs nightly Rust and cargo-fuzz (SECONDS=600 each)
+	$(CARGO_BUILD)
+	mkdir -p fuzz/corpus/file_form fuzz/corpus/api_form
+	cp events/files/*.json fuzz/corpus/file_form
+	for file in leads opportunities; do \
+		target/debug/cosell convert --to api events/files/$$file.json 2>/dev/null >fuzz/corpus/api_form/$$file.json \
+			|| exit 1; done
+	for target in file_form api_form; do \
+		cargo +nightly fuzz run --sanitizer none --target-dir target/fuzz $$target -- -dict=fuzz/names.dict \
+			-max_len=65536 -timeout=10 -rss_limit_mb=2048 -max_total_time=$(SECONDS) || exit 1; done
 
 build: .venv/.ready-build ## the functions for Lambda, target/lambda/*/bootstrap.zip (ARCH=arm64|x86_64)
 	rustup target add $(RUST_TARGET_$(ARCH))

@@ -189,6 +189,13 @@ def test_the_schedule_runs_without_being_asked(story: demo.Story) -> None:
     eventually("the scheduled push", sent, 90)
 
 
+def test_the_shipped_mapping_fits_the_org(story: demo.Story) -> None:
+    found = story.cosell("mapping", "check", str(MAPPING), "--live", "--output", "json")
+    assert not [row for row in found if row["severity"] == "error"], found
+    described = story.cosell("mapping", "describe", "Opportunity")
+    assert {field["name"]: field for field in described["fields"]}["ACE_Opportunity_Id__c"]["unique"]
+
+
 def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: demo.Story, tmp_path: Path) -> None:
     bucket, s3 = story.stack.outputs["ConfigBucket"], story.stack.client("s3")
     broken = tmp_path / "mapping.toml"

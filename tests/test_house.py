@@ -344,8 +344,8 @@ def test_every_usable_resource_is_an_output() -> None:
     named = {name: output["Value"] for name, output in template["Outputs"].items()}
     expected = {name: {"Ref": name} for name in usable}
     expected |= {f"{name}Arn": {"Fn::GetAtt": [name, "Arn"]} for name in functions()}
-    # The command asks the stack which world it serves.
-    expected["Catalog"] = {"Ref": "Catalog"}
+    # The command asks the stack which world it serves, and its CRM what its objects look like.
+    expected |= {name: {"Ref": name} for name in ("Catalog", "SalesforceEndpoint", "CrmSecretArn")}
     assert named == expected
 
 

@@ -37,7 +37,7 @@ enum Command {
     Validate(commands::validate::Args),
     /// Turns a file into API form and back. Needs no stack.
     Convert(commands::convert::Args),
-    /// Tools around the mapping file: check it, propose one, see what it does to a record. Needs no stack.
+    /// Tools around the mapping file: check it, propose one, see what it does to a record. Needs no stack, but for asking its CRM.
     #[command(subcommand)]
     Mapping(commands::mapping::Command),
     /// Settings of the stack.
@@ -58,7 +58,7 @@ async fn main() -> std::process::ExitCode {
         Command::Picklist(args) => commands::picklist::run(cli.output, &args),
         Command::Validate(args) => commands::validate::run(cli.output, &args),
         Command::Convert(args) => commands::convert::run(&args),
-        Command::Mapping(command) => commands::mapping::run(cli.output, command),
+        Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,

@@ -13,6 +13,7 @@ use crate::{
     Related, RelatedWrite, Severity, Source, Untranslatable,
     file::{ReferralFields, Spelling, StatusFields},
     fit::{self, Fit},
+    hint::{fold, meant},
 };
 
 /// How many values of a list get a finding each; the others are named together.
@@ -827,24 +828,6 @@ fn no_relation(at: &Description, name: &str) -> String {
         |relation| format!("; paths through the field `{name}` begin with `{relation}`"),
     );
     format!("`{}` has no relation `{name}`{hint}", at.object)
-}
-
-/// A spelling without what people write in different ways.
-pub(crate) fn fold(text: &str) -> String {
-    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// A hint at what may have been meant.
-fn meant<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> String {
-    const ALIKE: f64 = 0.85;
-    let (lower, folded) = (text.to_lowercase(), fold(text));
-    let score = |name: &str| {
-        if fold(name) == folded { 1.0 } else { strsim::jaro_winkler(&name.to_lowercase(), &lower) }
-    };
-    let close = known.map(|name| (score(name), name)).filter(|(score, _)| *score > ALIKE);
-    close
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map_or_else(String::new, |(_, name)| format!(" (did you mean `{name}`?)"))
 }
 
 #[cfg(test)]

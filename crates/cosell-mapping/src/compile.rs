@@ -18,6 +18,7 @@ use serde_json::Value as Json;
 use crate::{
     Arrival, CrmValue, FieldMapping, Mapping, ObjectMapping, ReferralFields, Related, Scope, Source, StatusFields,
     file::{FullLine, OneOrMany, Part, RelatedWrite},
+    hint::meant,
     way::Translation,
 };
 
@@ -132,7 +133,7 @@ impl Reader {
             let unknown: Vec<String> = table.keys().filter(|key| !options.contains(&key.as_str())).cloned().collect();
             for key in unknown {
                 table.remove(&key);
-                let meant = nearest(&key, options.iter().copied());
+                let meant = meant(&key, options.iter().copied());
                 self.error(&format!("{place}.{key}"), format!("there is no such option{meant}"));
             }
         }
@@ -169,7 +170,7 @@ impl Reader {
 
     fn nothing_left(&mut self, section: &Section, known: &[&str]) {
         for key in section.table.keys() {
-            self.error(&section.at(key), format!("there is no such option{}", nearest(key, known.iter().copied())));
+            self.error(&section.at(key), format!("there is no such option{}", meant(key, known.iter().copied())));
         }
     }
 
@@ -332,7 +333,7 @@ impl Reader {
             });
             let meant = match other {
                 Some(field) => format!(" (did you mean `{}`?)", field.key),
-                None => nearest(key, kind.fields().iter().map(|field| field.key)),
+                None => meant(key, kind.fields().iter().map(|field| field.key)),
             };
             self.error(place, format!("ACE has no such field{meant}; see `cosell fields --kind {}`", kind.as_str()));
         }
@@ -425,7 +426,7 @@ impl Reader {
         related: &BTreeMap<String, Related>,
     ) -> Direction {
         let possible = ace.direction();
-        let said = line.direction.map(Direction::from);
+        let said = line.direction;
         let foreign = source.paths().iter().filter(|path| path.contains('.'));
         let closed: Vec<&String> = foreign
             .filter(|path| {
@@ -649,16 +650,6 @@ impl Reader {
             );
         }
     }
-}
-
-/// A hint at what may have been meant.
-fn nearest<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> String {
-    const ALIKE: f64 = 0.8;
-    let close = known
-        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &text.to_lowercase()), name))
-        .filter(|(score, _)| *score > ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    close.map_or_else(String::new, |(_, name)| format!(" (did you mean `{name}`?)"))
 }
 
 /// What of AWS's fields a mapping covers, and what would keep a record from being shared.

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a CRM says about one of its objects, free of any vendor's words. This is also the form in which
@@ -93,4 +95,25 @@ pub enum CrmKind {
     Id,
     /// Something that cannot be mapped (an address, a place, binary data).
     Other,
+}
+
+impl fmt::Display for CrmKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("text"),
+            Self::LongText => f.write_str("long text"),
+            Self::Number(decimals) => write!(f, "number({decimals} decimals)"),
+            Self::Date => f.write_str("date"),
+            Self::DateTime => f.write_str("date and time"),
+            Self::Boolean => f.write_str("check box"),
+            Self::Picklist => f.write_str("picklist"),
+            Self::MultiPicklist => f.write_str("multi-select picklist"),
+            Self::Email => f.write_str("email"),
+            Self::Phone => f.write_str("phone"),
+            Self::Url => f.write_str("URL"),
+            Self::Reference => f.write_str("reference"),
+            Self::Id => f.write_str("identifier"),
+            Self::Other => f.write_str("other"),
+        }
+    }
 }

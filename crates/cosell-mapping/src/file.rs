@@ -45,29 +45,6 @@ pub enum Policy {
     Manual,
 }
 
-/// Which way a field travels, as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// Both ways.
-    Both,
-    /// From AWS to the CRM only.
-    FromAws,
-    /// From the CRM to AWS only.
-    ToAws,
-}
-
-impl From<Way> for Direction {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Both => Self::Both,
-            Way::FromAws => Self::FromAws,
-            Way::ToAws => Self::ToAws,
-        }
-    }
-}
-
 /// What is done to a CRM's text on its way to AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -134,7 +111,7 @@ pub struct FullLine {
     /// In place of `crm`: always this value.
     pub value: Option<String>,
     /// `both`, `from_aws` or `to_aws`.
-    pub direction: Option<Way>,
+    pub direction: Option<Direction>,
     /// Who wins when both sides changed it: `aws`, `crm`, `newest` or `manual`.
     pub policy: Policy,
     /// AWS's value is taken only when the CRM's field is empty.
@@ -156,6 +133,7 @@ pub struct FullLine {
     /// Text that is longer than AWS takes is cut; without, it is an error.
     pub cut: bool,
     /// The CRM's amount is divided by this for AWS and multiplied on the way back: 12 for a yearly one.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub divide: Option<Decimal>,
     /// How the amount is rounded for AWS.
     pub round: Option<Round>,

@@ -9,6 +9,7 @@ mod describe;
 pub mod explain;
 pub mod file;
 mod fit;
+mod hint;
 mod mapping;
 pub mod merge;
 mod propose;

@@ -13,8 +13,8 @@ use cosell_model::{
 
 use crate::{
     CrmField, CrmKind, Description, Mapping,
-    check::fold,
     fit::{self, Fit},
+    hint::fold,
 };
 
 /// The shipped preset: its fields are documented, so an organization that followed it has them under these names.

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, str::FromStr};
+use std::{borrow::Cow, collections::HashSet, str::FromStr};
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -89,17 +89,16 @@ impl Value {
             Raw::Null => return Ok(Some(Self::Null)),
             Raw::Text(text) | Raw::Number(text) => text,
             Raw::Bool(flag) if ty == Type::YesNo => Cow::Borrowed(if flag { "Yes" } else { "No" }),
-            Raw::Texts(items) if ty.is_list() => {
-                let items = items.ok_or_else(|| wrong("a list of texts"))?;
-                return Ok(Some(Self::list(items.iter().map(|item| item.trim().to_owned()))));
-            }
+            // As its text is read: no item has a semicolon in it.
+            Raw::Texts(items) if ty.is_list() => Cow::Owned(items.ok_or_else(|| wrong("a list of texts"))?.join(";")),
             _ => return Err(wrong(ty.expects())),
         };
         let trimmed = text.trim();
         if trimmed.is_empty() || trimmed == "null" {
             return Ok(Some(Self::Null));
         }
-        if trimmed.eq_ignore_ascii_case(MASK) {
+        let masked = |text: &str| text.eq_ignore_ascii_case(MASK);
+        if masked(trimmed) || (ty.is_list() && trimmed.split(';').map(str::trim).any(masked)) {
             return Ok(None);
         }
         let value = match ty {
@@ -115,6 +114,7 @@ impl Value {
             Type::Picklists(_) | Type::Identifiers(_) => {
                 Self::list(trimmed.split(';').map(|item| item.trim().to_owned()))
             }
+            Type::Email if trimmed.eq_ignore_ascii_case("null") => Self::Null,
             Type::Email => Self::Text(trimmed.to_lowercase()),
             _ if trimmed.len() == text.len() => Self::Text(text.into_owned()),
             _ => Self::Text(trimmed.to_owned()),
@@ -122,14 +122,11 @@ impl Value {
         Ok(Some(value))
     }
 
-    /// A list without blanks and repetitions; an empty one is [`Value::Null`].
+    /// A list without blanks, the text `null` and repetitions; an empty one is [`Value::Null`].
     pub fn list(items: impl IntoIterator<Item = String>) -> Self {
-        let mut kept: Vec<String> = Vec::new();
-        for item in items {
-            if !item.is_empty() && !kept.contains(&item) {
-                kept.push(item);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut kept: Vec<String> = items.into_iter().collect();
+        kept.retain(|item| !item.is_empty() && item != "null" && seen.insert(item.clone()));
         if kept.is_empty() { Self::Null } else { Self::List(kept) }
     }
 
@@ -163,7 +160,9 @@ impl Value {
     /// Whether both say the same: lists regardless of order, everything else by value.
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::List(a), Self::List(b)) => a.len() == b.len() && a.iter().all(|item| b.contains(item)),
+            (Self::List(a), Self::List(b)) => {
+                a == b || (a.len() == b.len() && a.iter().collect::<HashSet<_>>() == b.iter().collect())
+            }
             _ => self == other,
         }
     }
@@ -192,7 +191,7 @@ fn history(entries: &[Json]) -> Result<Value, MalformedValue> {
     let lines: Option<Vec<String>> = entries.iter().map(line).collect();
     match lines {
         None => Err(MalformedValue { expected: Type::History.expects(), found: "something else in the list" }),
-        Some(lines) if lines.is_empty() => Ok(Value::Null),
+        Some(lines) if lines.iter().all(String::is_empty) => Ok(Value::Null),
         Some(lines) => Ok(Value::Text(lines.join("\n"))),
     }
 }
@@ -216,11 +215,16 @@ mod tests {
         assert_eq!(read(MONEY, json!("12,500")).unwrap_err().expected, "a number");
         assert_eq!(read(Type::Date, json!("2026-11-22T10:00:00Z")).unwrap().unwrap().to_json(), json!("2026-11-22"));
         assert_eq!(read(SOLUTIONS, json!("S-1; S-2;")), Ok(Some(Value::List(vec!["S-1".into(), "S-2".into()]))));
-        assert_eq!(read(SOLUTIONS, json!([])), Ok(Some(Value::Null)));
+        assert_eq!(read(SOLUTIONS, json!(["S-1; S-2", "null", " "])), read(SOLUTIONS, json!("S-1; S-2;")));
+        for nothing in [json!([]), json!(["null"]), json!("null;"), json!([" "])] {
+            assert_eq!(read(SOLUTIONS, nothing), Ok(Some(Value::Null)));
+        }
+        assert_eq!(read(SOLUTIONS, json!(["Accept To View"])), Ok(None));
         assert_eq!(read(Type::Text { max: 10 }, json!("  ")), Ok(Some(Value::Null)));
         assert_eq!(read(Type::Text { max: 10 }, json!("null")), Ok(Some(Value::Null)));
         assert_eq!(read(Type::Text { max: 20 }, json!("Accept to view")), Ok(None));
         assert_eq!(read(Type::Email, json!("A@B.Example")), Ok(Some(Value::Text("a@b.example".into()))));
+        assert_eq!(read(Type::Email, json!("NULL")), Ok(Some(Value::Null)), "as it is no address in lower case");
         assert_eq!(read(Type::Date, json!({})).unwrap_err().found, "an object");
         assert_eq!(
             read(Type::History, json!([{"Time": "2026-03-09T01:50:25Z", "Value": "Call\n them"}, {"Value": "Wait"}])),

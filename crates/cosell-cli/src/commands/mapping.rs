@@ -1,13 +1,17 @@
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::{Subcommand, ValueEnum};
-use cosell_crm::salesforce;
+use cosell_crm::{Salesforce, salesforce};
 use cosell_mapping::{
-    Coverage, Description, Finding, Mapping, ObjectMapping, Severity, check,
+    Coverage, Description, Finding, Mapping, ObjectMapping, Severity, WantedField, check,
     explain::{self, Explained},
     propose, reference, schema,
 };
 use cosell_model::{Kind, Record};
+use cosell_sync::ports::Crm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -15,7 +19,7 @@ use super::fields::KindArg;
 use crate::{
     input,
     output::{self, Format},
-    stack::Error,
+    stack::{Error, Stack},
 };
 
 #[derive(Subcommand)]
@@ -28,6 +32,19 @@ pub enum Command {
         /// Salesforce's own answer (`sf sobject describe --json`). Give it again for every object.
         #[arg(long, value_name = "FILE")]
         describe: Vec<PathBuf>,
+        /// Asks the stack's own CRM what it says about every object of the file.
+        #[arg(long, conflicts_with = "describe")]
+        live: bool,
+    },
+    /// Saves what the stack's CRM says about one of its objects, for `check` and `auto`.
+    Describe {
+        /// The CRM's object.
+        object: String,
+    },
+    /// Lists the fields that the CRM must have for a mapping, and the kinds that fit.
+    Fields {
+        /// The mapping file.
+        file: PathBuf,
     },
     /// Proposes a mapping file for an object whose fields carry ACE's names, and says what found no place.
     Auto {
@@ -100,9 +117,19 @@ enum MappingError {
     NoSection(&'static str),
 }
 
-pub fn run(format: Format, command: Command) -> Result<(), Error> {
+pub async fn run(stack: &str, format: Format, command: Command) -> Result<(), Error> {
     match command {
-        Command::Check { file, describe } => checked(format, &file, &describe),
+        Command::Check { file, live: true, .. } => {
+            let (mapping, _) = Mapping::read(&read(&file)?);
+            let objects = mapping.iter().flat_map(objects).collect();
+            checked(format, &file, &live(stack, objects).await?)
+        }
+        Command::Check { file, describe, live: false } => checked(format, &file, &descriptions(&describe)?),
+        Command::Describe { object } => {
+            let described = live(stack, BTreeSet::from([object])).await?;
+            described.iter().try_for_each(|description| output::line(&serde_json::to_string_pretty(description)?))
+        }
+        Command::Fields { file } => fields(format, &Mapping::parse(&read(&file)?)?),
         Command::Auto { object, describe, kind } => auto(&object, &describe, kind.into()),
         Command::Explain { file, record, kind, from, number } => {
             let mapping = Mapping::parse(&read(&file)?)?;
@@ -154,14 +181,61 @@ fn description(document: &Json) -> Result<Description, Error> {
     Ok(salesforce::description(document)?)
 }
 
-fn checked(format: Format, file: &Path, describe: &[PathBuf]) -> Result<(), Error> {
-    let descriptions = descriptions(describe)?;
+/// The objects that a mapping reads or writes.
+fn objects(mapping: &Mapping) -> BTreeSet<String> {
+    let own = std::iter::once(&mapping.opportunity).chain(&mapping.lead);
+    own.flat_map(|object| {
+        let related = object.related.values().map(|related| related.object.clone());
+        std::iter::once(object.object.clone()).chain(related.filter(|name| !name.is_empty()))
+    })
+    .collect()
+}
+
+/// What the CRM of a stack says about these objects.
+async fn live(stack: &str, objects: BTreeSet<String>) -> Result<Vec<Description>, Error> {
+    let stack = Stack::find(stack).await?;
+    let secret = stack.aws.secret(stack.output("CrmSecretArn")?).await?;
+    let crm = Salesforce::connect(stack.output("SalesforceEndpoint")?, &secret)?;
+    let mut described = Vec::new();
+    for object in objects {
+        described.push(crm.describe(&object).await?);
+    }
+    Ok(described)
+}
+
+#[derive(Serialize)]
+struct WantedRow {
+    object: String,
+    #[serde(flatten)]
+    field: WantedField,
+}
+
+fn fields(format: Format, mapping: &Mapping) -> Result<(), Error> {
+    let own = std::iter::once(&mapping.opportunity).chain(&mapping.lead);
+    let rows: Vec<WantedRow> = own
+        .flat_map(|object| object.wanted_fields().into_iter().map(|field| (object.object.clone(), field)))
+        .map(|(object, field)| WantedRow { object, field })
+        .collect();
+    output::rows(format, &["object", "field", "kind", "length", "unique", "used for"], &rows, |row| {
+        let WantedField { name, kind, length, unique, used_for } = &row.field;
+        vec![
+            row.object.clone(),
+            name.clone(),
+            kind.to_string(),
+            length.map_or_else(String::new, |length| length.to_string()),
+            if *unique { "yes".to_owned() } else { String::new() },
+            used_for.clone(),
+        ]
+    })
+}
+
+fn checked(format: Format, file: &Path, descriptions: &[Description]) -> Result<(), Error> {
     let (mapping, mut findings) = Mapping::read(&read(file)?);
     if let Some(mapping) = mapping {
         // What a line with an error lacks follows from the error.
         let wrong: Vec<String> = findings.iter().map(|finding| finding.place.clone()).collect();
         let follows = |found: &Finding| wrong.iter().any(|place| place.starts_with(&found.place));
-        findings.extend(check(&mapping, &descriptions).into_iter().filter(|found| !follows(found)));
+        findings.extend(check(&mapping, descriptions).into_iter().filter(|found| !follows(found)));
     }
     findings.sort_by_key(|finding| finding.severity);
     if findings.is_empty() && format == Format::Table {
