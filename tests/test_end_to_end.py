@@ -196,6 +196,56 @@ def test_the_shipped_mapping_fits_the_org(story: demo.Story) -> None:
     assert {field["name"]: field for field in described["fields"]}["ACE_Opportunity_Id__c"]["unique"]
 
 
+def restart(story: demo.Story, function: str, why: str) -> None:
+    """Another environment starts a function anew."""
+    functions, name = story.stack.client("lambda"), story.stack.outputs[function]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "STARTED": why}}
+    )
+
+
+def test_a_customer_becomes_an_account(story: demo.Story, tmp_path: Path) -> None:
+    related = """[opportunity.related.Account]
+object = "Account"
+lookup = "AccountId"
+write = "create"
+match = ["Name"]
+defaults = { Type = "Prospect" }
+
+[opportunity.fields]"""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(
+        MAPPING.read_text()
+        .replace('customerCompanyName = "', 'customerCompanyName = { crm = "Account.Name", direction = "both" } # "')
+        .replace('customerWebsite = "', 'customerWebsite = { crm = "Account.Website", direction = "both" } # "')
+        .replace("[opportunity.fields]", related)
+    )
+    checked = story.cosell("mapping", "check", str(mapping), "--live", "--output", "json")
+    assert not [row for row in checked if row["severity"] == "error"], checked
+    story.cosell("config", "push", str(mapping), "--output", "json")
+    try:
+        restart(story, "FnOpportunity", "with accounts")
+        deals = [
+            story.aws.creates(
+                Customer={"Account": {"CompanyName": "Alpenblick AG", "WebsiteUrl": "alpenblick.example"}},
+                Project={"Title": title},
+                LifeCycle={"Stage": "Qualified"},
+            )
+            for title in ("Hut sensors", "Hut bookings")
+        ]
+        rows = [
+            eventually("the deal", lambda deal=deal: story.opportunity_row(ACE_Opportunity_Id__c=deal))
+            for deal in deals
+        ]
+        accounts = [row for row in story.aws.crm_rows("Account") if row["Name"] == "Alpenblick AG"]
+        assert [row["AccountId"] for row in rows] == [accounts[0]["Id"]] * 2 and len(accounts) == 1, accounts
+        assert (accounts[0]["Type"], accounts[0]["Website"]) == ("Prospect", "alpenblick.example")
+    finally:
+        story.cosell("config", "push", str(MAPPING), "--output", "json")
+        restart(story, "FnOpportunity", "as before")
+
+
 def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: demo.Story, tmp_path: Path) -> None:
     bucket, s3 = story.stack.outputs["ConfigBucket"], story.stack.client("s3")
     broken = tmp_path / "mapping.toml"
@@ -206,12 +256,7 @@ def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: d
     assert {row["object"] for row in pushed} == {"Opportunity", "Lead"}
     s3.put_object(Bucket=bucket, Key="mapping.toml", Body=broken.read_bytes())
     try:
-        # Another environment starts the function anew.
-        functions, name = story.stack.client("lambda"), story.stack.outputs["FnPush"]
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**variables, "STARTED": "anew"}}
-        )
+        restart(story, "FnPush", "anew")
         story.pushes()
         lines = eventually("the complaint", lambda: [
             line for line in story.stack.function_log("FnPush") if "the last good one is" in line

@@ -1,9 +1,10 @@
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
 use cosell_model::{Catalog, Field, Record};
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::{
-    CrmRef, Disposition, Link, SkipReason, SyncError,
+    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
     log::{Direction, Entry, Purpose, Status},
     ports::{Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Rejection},
 };
@@ -145,7 +146,7 @@ impl Converger {
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;
             match outcome {
-                Ok(record) => link.also(crate::LinkKey::Crm(record)),
+                Ok(record) => link.also(LinkKey::Crm(record)),
                 Err(error) => {
                     self.ledger.save(&mut link).await?;
                     let PortError::Rejected { problems, .. } = error else { return Err(error.into()) };
@@ -285,12 +286,32 @@ impl Converger {
                 return Ok(Some(id));
             }
             if related.write == RelatedWrite::Create {
-                let template = related.template.as_deref();
-                let new = self.new_record(&related.object, template, &related.defaults, own).await?;
-                return Ok(Some(self.crm.create(&related.object, &new).await?));
+                return Ok(Some(self.made(related, &wanted, own).await?));
             }
         }
         Ok(related.default.clone().filter(|_| crm.is_none()))
+    }
+
+    /// Makes a related record, once: several deals of one customer often arrive at the same moment. Who comes second
+    /// starts again later and finds it.
+    async fn made(&self, related: &Related, wanted: &CrmFields, own: CrmFields) -> PortResult<String> {
+        let named = wanted.iter().map(|(field, value)| format!("{field}={}", value.to_text().unwrap_or_default()));
+        let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, named.collect::<Vec<_>>().join("\n").as_bytes()).to_string();
+        let key = LinkKey::Making(CrmRef { object: related.object.clone(), id: digest });
+        let mut making = self.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        self.unclaimed(&making)?;
+        self.claim(&mut making).await?;
+        // Somebody may have made it between our look and our claim.
+        let made = if let Some(id) = self.crm.find(&related.object, wanted).await? {
+            id
+        } else {
+            let template = related.template.as_deref();
+            let new = self.new_record(&related.object, template, &related.defaults, own).await?;
+            self.crm.create(&related.object, &new).await?
+        };
+        making.claimed_until = None;
+        self.ledger.save(&mut making).await?;
+        Ok(made)
     }
 
     /// Fields that tell people how a record stands.

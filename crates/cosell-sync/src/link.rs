@@ -17,6 +17,8 @@ pub enum LinkKey {
     Invitation(InvitationId),
     /// A record of the CRM.
     Crm(CrmRef),
+    /// A record of the CRM that is being made, by a digest of what it will be found by.
+    Making(CrmRef),
 }
 
 impl fmt::Display for LinkKey {
@@ -26,6 +28,7 @@ impl fmt::Display for LinkKey {
             Self::Lead(id) => write!(f, "lead#{id}"),
             Self::Invitation(id) => write!(f, "invitation#{id}"),
             Self::Crm(CrmRef { object, id }) => write!(f, "crm#{object}#{id}"),
+            Self::Making(CrmRef { object, id }) => write!(f, "making#{object}#{id}"),
         }
     }
 }

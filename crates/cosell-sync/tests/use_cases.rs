@@ -498,6 +498,11 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
         Disposition::Skip(SkipReason::Unchanged)
     ));
     insta::assert_snapshot!(world.crm_text(id, "ACE_Sync_Message__c").unwrap());
+    assert_eq!(
+        world.crm_text(id, "ACE_Pending__c").as_deref(),
+        Some("nextStep"),
+        "what is closed for good waits for nothing"
+    );
     assert_eq!(world.count("UpdateOpportunity"), 0);
     world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Approved"));
     world.reader().event(&ring).await;
@@ -507,6 +512,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
         assert_eq!(w.opportunities["O1234567"]["Project"]["Title"], "Grid data lake");
         assert_eq!(w.log.last().unwrap().status, Status::Partial);
     });
+    assert_eq!(world.crm_text(id, "ACE_Pending__c"), None);
 }
 
 #[tokio::test]
