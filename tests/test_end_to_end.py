@@ -141,6 +141,16 @@ def test_reconciliation_finds_what_no_event_brought(story: demo.Story) -> None:
     eventually("the referral", lambda: story.opportunity_row(ACE_Invitation_Id__c=invitation))
 
 
+def test_a_record_is_refreshed_on_request(story: demo.Story) -> None:
+    silent = story.aws.creates(Project={"Title": "Silent"}, ring=False)
+    planned = story.cosell("refresh", "--all", "--dry-run", "--output", "json")
+    assert {"id": silent, "queued": False} in planned
+    assert story.cosell("refresh", silent, "--output", "json") == [{"id": silent, "queued": True}]
+    eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=silent))
+    with pytest.raises(RuntimeError, match="neither an opportunity"):
+        story.cosell("refresh", "006A")
+
+
 def test_an_edit_reaches_aws_and_nothing_else_is_touched(story: demo.Story) -> None:
     known = story.aws.creates(
         Project={"Title": "Two editors", "AdditionalComments": "Keep me"}, LifeCycle={"Stage": "Qualified"}

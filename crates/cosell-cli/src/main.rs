@@ -43,6 +43,8 @@ enum Command {
     /// Settings of the stack.
     #[command(subcommand)]
     Config(commands::config::Command),
+    /// Brings AWS's present state of some or all records into the CRM.
+    Refresh(commands::refresh::Args),
     /// The sync log: what was done for which record.
     Log(commands::log::Args),
     /// Dead letters: messages that could not be worked off, with their cause.
@@ -60,6 +62,7 @@ async fn main() -> std::process::ExitCode {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
+        Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };

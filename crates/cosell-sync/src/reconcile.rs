@@ -62,7 +62,7 @@ impl Reconcile {
             for line in &listed.items {
                 let link = self.ledger.link(&LinkKey::Opportunity(line.id.clone())).await?;
                 if link.is_none_or(|link| link.last_modified.as_deref() != Some(&line.last_modified)) {
-                    missed.push(self.opportunity_event(&line.id));
+                    missed.push(opportunity_ring(self.catalog, &line.id));
                 }
             }
             self.opportunities.send(&missed).await?;
@@ -81,7 +81,7 @@ impl Reconcile {
             let mut missed = Vec::new();
             for id in &listed.items {
                 if self.ledger.link(&LinkKey::Invitation(id.clone())).await?.is_none() {
-                    missed.push(self.invitation_event(id));
+                    missed.push(invitation_ring(self.catalog, id));
                 }
             }
             self.invitations.send(&missed).await?;
@@ -93,19 +93,17 @@ impl Reconcile {
             }
         }
     }
+}
 
-    fn opportunity_event(&self, id: &OpportunityId) -> Message {
-        let detail = json!({"catalog": self.catalog.as_str(), "opportunity": {"identifier": id.as_str()}});
-        event("Opportunity Updated", &detail)
-    }
+/// The message by which an opportunity's present state comes into the CRM.
+pub fn opportunity_ring(catalog: Catalog, id: &OpportunityId) -> Message {
+    event("Opportunity Updated", &json!({"catalog": catalog.as_str(), "opportunity": {"identifier": id.as_str()}}))
+}
 
-    fn invitation_event(&self, id: &InvitationId) -> Message {
-        let invitation = json!({"id": id.as_str(), "participantType": "RECEIVER"});
-        event(
-            "Engagement Invitation Created",
-            &json!({"catalog": self.catalog.as_str(), "engagementInvitation": invitation}),
-        )
-    }
+/// The message by which an invitation's present state comes into the CRM.
+pub fn invitation_ring(catalog: Catalog, id: &InvitationId) -> Message {
+    let invitation = json!({"id": id.as_str(), "participantType": "RECEIVER"});
+    event("Engagement Invitation Created", &json!({"catalog": catalog.as_str(), "engagementInvitation": invitation}))
 }
 
 fn event(detail_type: &str, detail: &serde_json::Value) -> Message {

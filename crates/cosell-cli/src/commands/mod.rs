@@ -5,4 +5,5 @@ pub mod fields;
 pub mod log;
 pub mod mapping;
 pub mod picklist;
+pub mod refresh;
 pub mod validate;
