@@ -203,6 +203,7 @@ impl Reader {
         let share = self.take(&mut section, "share");
         let template = self.take(&mut section, "template");
         let dummy_ids = self.take(&mut section, "dummy_ids");
+        let deleted = self.take(&mut section, "deleted").unwrap_or_default();
         let referral: Option<ReferralFields> = self.take(&mut section, "referral");
         let status: StatusFields = self.take(&mut section, "status").unwrap_or_default();
         let defaults: BTreeMap<String, CrmValue> = self.take(&mut section, "defaults").unwrap_or_default();
@@ -222,6 +223,7 @@ impl Reader {
                 "share",
                 "template",
                 "dummy_ids",
+                "deleted",
                 "referral",
                 "status",
                 "defaults",
@@ -251,6 +253,7 @@ impl Reader {
             ace_id: ace_id?,
             share,
             template,
+            deleted,
             referral,
             status,
             defaults,

@@ -153,6 +153,20 @@ pub struct FullLine {
     pub other_back: Option<String>,
 }
 
+/// What becomes of a record whose CRM record somebody deleted, when AWS changes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Deleted {
+    /// Nothing is written, and the sync log says so each time.
+    #[default]
+    Report,
+    /// Nothing is written, and nothing is said after the first time.
+    Unlink,
+    /// The record is made again.
+    Recreate,
+}
+
 /// CRM fields in which cosell says how a record stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

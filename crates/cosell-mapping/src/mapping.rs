@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    CrmValue, Policy, ReferralFields, Related, StatusFields,
+    CrmValue, Deleted, Policy, ReferralFields, Related, StatusFields,
     file::Part,
     way::{Translation, Untranslatable, Watch},
 };
@@ -43,6 +43,8 @@ pub struct ObjectMapping {
     pub share: Option<String>,
     /// The CRM record of which a new one is a copy.
     pub template: Option<String>,
+    /// What becomes of a record whose CRM record was deleted.
+    pub deleted: Deleted,
     /// Fields of a referral.
     pub referral: Option<ReferralFields>,
     /// Fields in which cosell reports.

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    CrmValue, ReferralFields, Related, StatusFields,
+    CrmValue, Deleted, ReferralFields, Related, StatusFields,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -27,6 +27,8 @@ struct Section {
     template: Option<String>,
     /// Records at AWS whose CRM identifier is this and digits are history that nobody wants.
     dummy_ids: Option<String>,
+    /// What becomes of a record whose CRM record somebody deleted, when AWS changes it.
+    deleted: Option<Deleted>,
     /// CRM fields in which cosell says how a record stands.
     status: Option<StatusFields>,
     /// CRM fields of a referral that waits for an answer.

@@ -1,4 +1,4 @@
-use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
+use cosell_mapping::{CrmValue, Deleted, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
 use cosell_model::{Catalog, Field, Record};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -118,9 +118,7 @@ impl Converger {
         if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
             return Ok((link, Converged::OutOfScope));
         }
-        if crm.is_none() && link.crm().is_some() {
-            let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", &link);
-            self.ledger.log(&[in_file(entry, file)]).await?;
+        if crm.is_none() && link.crm().is_some() && !self.revived(object, &mut link, purpose, file).await? {
             return Ok((link, Converged::Deleted));
         }
         let (theirs, unmappable) =
@@ -172,6 +170,31 @@ impl Converger {
         entry.problems = conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).collect();
         self.ledger.log(&[in_file(entry, file)]).await?;
         Ok((link, Converged::Written))
+    }
+
+    /// Whether a record whose CRM record was deleted is to be made again.
+    async fn revived(
+        &self,
+        object: &ObjectMapping,
+        link: &mut Link,
+        purpose: Purpose,
+        file: Option<&str>,
+    ) -> PortResult<bool> {
+        match object.deleted {
+            Deleted::Recreate => {
+                link.without_crm();
+                return Ok(true);
+            }
+            Deleted::Unlink if link.unlinked => return Ok(false),
+            Deleted::Unlink | Deleted::Report => {}
+        }
+        let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", link);
+        self.ledger.log(&[in_file(entry, file)]).await?;
+        if object.deleted == Deleted::Unlink {
+            link.unlinked = true;
+            self.ledger.save(link).await?;
+        }
+        Ok(false)
     }
 
     /// The CRM's record of a link. Without a link to the CRM the unique field is asked: a crash may have come between

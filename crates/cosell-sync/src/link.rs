@@ -96,6 +96,9 @@ pub struct Link {
     /// The referral behind it.
     #[serde(default)]
     pub referral: Option<Referral>,
+    /// Whether somebody deleted the CRM's record and it is to stay so.
+    #[serde(default)]
+    pub unlinked: bool,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -112,6 +115,7 @@ impl Link {
             last_modified: None,
             share: None,
             referral: None,
+            unlinked: false,
             claimed_until: None,
         }
     }
@@ -121,6 +125,12 @@ impl Link {
         if !self.keys.contains(&key) {
             self.keys.push(key);
         }
+    }
+
+    /// Forgets the CRM's record and what both agreed on: the next arrival makes a new one.
+    pub fn without_crm(&mut self) {
+        self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
+        self.base = Map::new();
     }
 
     /// The opportunity at AWS.

@@ -275,14 +275,36 @@ async fn two_rings_at_the_same_moment_write_once() {
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_deleted_stays_deleted() {
-    let world = world();
+async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_otherwise() {
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
     let ring = sample("eventbridge/opportunity-updated.json");
-    world.reader().event(&ring).await;
-    world.mutate(|w| w.crm.clear());
-    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Deleted)));
-    assert_eq!(world.mutate(|w| w.crm.len()), 0);
+    for (policy, ends, said, left) in [
+        ("report", ["skip deleted", "skip deleted"], 2, 0),
+        ("unlink", ["skip deleted", "skip deleted"], 1, 0),
+        ("recreate", ["done", "skip unchanged"], 0, 1),
+    ] {
+        let world = world();
+        world.mutate(|w| w.mapping = Some(text.replace("share = ", &format!("deleted = \"{policy}\"\nshare = "))));
+        world.reader().event(&ring).await;
+        world.mutate(|w| {
+            w.crm.clear();
+            w.log.clear();
+        });
+        world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
+        let first = word(&world.reader().event(&ring).await);
+        assert_eq!([first, word(&world.reader().event(&ring).await)], ends, "{policy}");
+        assert_eq!(world.mutate(|w| w.crm.len()), left, "{policy}");
+        let errors = world.mutate(|w| w.log.iter().filter(|entry| entry.status == Status::Error).count());
+        assert_eq!(errors, said, "{policy}");
+        if policy == "recreate" {
+            let id = world.mutate(|w| w.crm.keys().next().cloned()).unwrap();
+            assert_eq!(
+                world.crm_text(&id, "Name").as_deref(),
+                Some("Grid data lake"),
+                "everything, not the change alone"
+            );
+        }
+    }
 }
 
 /// A CRM record that is complete enough to be shared.
