@@ -86,7 +86,7 @@ fn mentions_records(bytes: &[u8]) -> bool {
 
 /// Answers of the API, bodies of its requests, what `cosell convert` writes: one, or a list of them.
 fn of_the_api(path: &Path, bytes: &[u8]) -> Result<Input, InputError> {
-    let json = serde_json::from_slice(bytes).map_err(|cause| InputError::Unusable(path.to_owned(), cause.into()))?;
+    let json = api::read(bytes).map_err(|cause| InputError::Unusable(path.to_owned(), cause))?;
     let documents = match json {
         Json::Array(items) => items,
         one => vec![one],

@@ -11,6 +11,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     Catalog, Field, InvalidId, InvitationId, Kind, MalformedValue, Record, Value,
     catalog::{Entity, OTHER_SOLUTION, Type, Write},
+    file::UnusableFile,
+    json,
     life_cycle::{Acceptance, State},
     path,
     value::unescape,
@@ -82,6 +84,11 @@ pub fn summary_document(record: &Record) -> Json {
     written(record, |field| if field.api.is_none() { field.summary.to_vec() } else { Vec::new() })
 }
 
+/// Reads a file with answers of the API or bodies of its requests: JSON in which no object has a member twice.
+pub fn read(bytes: &[u8]) -> Result<Json, UnusableFile> {
+    json::strict(bytes)
+}
+
 fn written(record: &Record, paths: impl Fn(&'static Field) -> Vec<&'static str>) -> Json {
     let mut document = json!({});
     for (field, value) in record.iter() {
@@ -96,7 +103,18 @@ fn written(record: &Record, paths: impl Fn(&'static Field) -> Vec<&'static str>)
             (paths, _) => paths.iter().for_each(|path| path::set(&mut document, path, Json::Null)),
         }
     }
+    escape_all(&mut document);
     document
+}
+
+/// Escapes as AWS does in its answers where reading would undo what looks escaped already.
+fn escape_all(json: &mut Json) {
+    match json {
+        Json::String(text) if unescape(text) != text.as_str() => *text = text.replace('&', "&amp;"),
+        Json::Array(items) => items.iter_mut().for_each(escape_all),
+        Json::Object(members) => members.values_mut().for_each(escape_all),
+        _ => {}
+    }
 }
 
 /// A value as the API spells it.
@@ -400,6 +418,32 @@ mod tests {
         assert_eq!(unread, []);
         assert_eq!((record.text("email"), record.text("city")), (Some("ada@example.com"), Some("Hamburg")));
         assert_eq!(record.text("engagementId"), Some("eng-0123456789abcd"));
+    }
+
+    #[test]
+    fn text_that_looks_escaped_survives() {
+        let mut record = Record::new(Kind::Opportunity);
+        for text in ["R&amp;D", "a &lt; b", "R&D", "x &amp;amp; y"] {
+            record.set(field("additionalComments"), Value::Text(text.into()));
+            assert_eq!(opportunity(&document(&record), None).record.text("additionalComments"), Some(text));
+        }
+    }
+
+    #[test]
+    fn files_of_answers_are_read_strictly() {
+        for (bytes, expected) in [
+            (&br#"{"Id":"O1","Project":[{"Title":"a","Title":"b"}]}"#[..], "`Title` occurs twice: remove one"),
+            (
+                b"\xef\xbb\xbf{}",
+                "the file is not UTF-8 from byte 0 on (it begins with a byte order mark): save it as UTF-8",
+            ),
+            (b"{\"Id\":\"\xff\"}", "the file is not UTF-8 from byte 7 on: save it as UTF-8"),
+            (b"[1,]", "the file is not JSON"),
+        ] {
+            assert_eq!(read(bytes).unwrap_err().to_string(), expected);
+        }
+        assert!(read(&b"[".repeat(100_000)).is_err());
+        assert_eq!(read(br#"{"Id":"O1","Team":[{"Id":1},{"Id":2}]}"#).unwrap()["Team"][1]["Id"], json!(2));
     }
 
     #[test]

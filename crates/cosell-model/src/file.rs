@@ -9,8 +9,7 @@ use std::{borrow::Cow, collections::HashSet};
 pub use results::{RecordResult, Results, Success};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
+    Serialize, Serializer,
     ser::{Error, SerializeMap},
 };
 use serde_json::{Map, Number, Value as Json, value::RawValue};
@@ -19,6 +18,7 @@ use crate::{
     Field, Kind, MalformedValue, PayloadVersion, Record, UnknownVersion, Value,
     api::Decoded,
     catalog::postal_code::{self, PostalCodes},
+    json::{self, Members, Text},
     value::Raw,
 };
 
@@ -70,8 +70,8 @@ pub enum UnusableFile {
     /// An entry of the list is something else than a record.
     #[error("entry {0} of the list is not an object")]
     NotARecord(usize),
-    /// A member of the file occurs twice, so that nobody can say which one counts.
-    #[error("`{0}` occurs twice at the file's top: remove one")]
+    /// A member occurs twice, so that nobody can say which one counts.
+    #[error("`{0}` occurs twice: remove one")]
     Twice(String),
     /// A version that does not exist.
     #[error("the file's version is unknown")]
@@ -95,64 +95,7 @@ fn text(bytes: &[u8]) -> Result<&str, UnusableFile> {
     if bytes.len() > MAX_BYTES {
         return Err(UnusableFile::TooLarge(bytes.len()));
     }
-    if [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark)) {
-        return Err(UnusableFile::Encoding { at: 0, marked: true });
-    }
-    str::from_utf8(bytes).map_err(|error| UnusableFile::Encoding { at: error.valid_up_to(), marked: false })
-}
-
-/// The members of an object in order, values not yet looked into.
-struct Members<'j>(Vec<(Cow<'j, str>, &'j RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::with_capacity(96);
-                while let Some(Text(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
-
-/// Text that is borrowed where nothing in it is escaped.
-struct Text<'j>(Cow<'j, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrowed;
-        impl<'de> Visitor<'de> for Borrowed {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text)))
-            }
-        }
-        deserializer.deserialize_str(Borrowed)
-    }
+    json::text(bytes)
 }
 
 /// The members of the file's one object.
@@ -394,8 +337,8 @@ mod tests {
             (br#"{"leads":{}}"#, "the file has no list `opportunities` or `leads` at its top"),
             (br#"{"leads":[{},1]}"#, "entry 2 of the list is not an object"),
             (br#"{"leads":["secret"]}"#, "entry 1 of the list is not an object"),
-            (br#"{"leads":[],"Leads":[]}"#, "`opportunities` or `leads` occurs twice at the file's top: remove one"),
-            (br#"{"version":1,"Version":2,"leads":[]}"#, "`version` occurs twice at the file's top: remove one"),
+            (br#"{"leads":[],"Leads":[]}"#, "`opportunities` or `leads` occurs twice: remove one"),
+            (br#"{"version":1,"Version":2,"leads":[]}"#, "`version` occurs twice: remove one"),
             (
                 br#"{"version":"3.0","leads":[]}"#,
                 "the file's version is unknown: `3.0` is no payload version: there are 1.0 and 2.0",

@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod event;
 pub mod file;
 mod ids;
+mod json;
 pub mod life_cycle;
 pub mod normalize;
 mod path;

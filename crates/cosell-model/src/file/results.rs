@@ -1,9 +1,10 @@
-use std::fmt;
+use std::{borrow::Cow, collections::HashSet, fmt};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde::Serialize;
+use serde_json::{Map, Value as Json, value::RawValue};
 
-use super::{UnusableFile, text};
+use super::{UnusableFile, items, text, top};
+use crate::json::Members;
 
 /// What AWS made of a file that it was sent: `<name>_result.json`, or `*.error.json` where it refused the whole file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,6 +104,17 @@ fn texts(json: Json) -> Vec<String> {
 struct Taken(Map<String, Json>);
 
 impl Taken {
+    fn of(members: Vec<(Cow<'_, str>, &RawValue)>) -> Result<Self, UnusableFile> {
+        let (mut taken, mut seen) = (Map::new(), HashSet::new());
+        for (name, raw) in members {
+            if !seen.insert(name.to_ascii_lowercase()) {
+                return Err(UnusableFile::Twice(name.into_owned()));
+            }
+            taken.insert(name.into_owned(), serde_json::from_str(raw.get())?);
+        }
+        Ok(Self(taken))
+    }
+
     fn json(&mut self, name: &str) -> Json {
         let key = self.0.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
         key.and_then(|key| self.0.shift_remove(&key)).unwrap_or(Json::Null)
@@ -130,24 +142,27 @@ impl Taken {
 impl Results {
     /// Reads a result file.
     pub fn read(bytes: &[u8]) -> Result<Self, UnusableFile> {
-        let json = Json::deserialize(&mut serde_json::Deserializer::from_str(text(bytes)?))?;
-        let Json::Object(members) = json else { return Err(UnusableFile::NoRecords("inboundApiResults")) };
-        let mut members = Taken(members);
-        let records = match members.json("inboundApiResults") {
-            Json::Null => Vec::new(),
-            Json::Array(items) => {
-                let read = |(index, item)| match item {
-                    Json::Object(members) => RecordResult::of(Taken(members)),
-                    _ => Err(UnusableFile::NotARecord(index + 1)),
-                };
-                items.into_iter().enumerate().map(read).collect::<Result<_, _>>()?
+        const LIST: &str = "inboundApiResults";
+        let mut members = top(text(bytes)?, LIST)?;
+        let lists = members.extract_if(.., |(name, _)| name.eq_ignore_ascii_case(LIST)).collect::<Vec<_>>();
+        let records = match lists.as_slice() {
+            [] => Vec::new(),
+            [(_, raw)] if raw.get() == "null" => Vec::new(),
+            [(_, raw)] => {
+                let items = items(raw)?.ok_or(UnusableFile::Member { member: LIST, expected: "a list" })?;
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, raw)| RecordResult::of(index, raw))
+                    .collect::<Result<_, _>>()?
             }
-            _ => return Err(UnusableFile::Member { member: "inboundApiResults", expected: "a list" }),
+            [_, _, ..] => return Err(UnusableFile::Twice(LIST.to_owned())),
         };
+        let mut members = Taken::of(members)?;
         let api_errors = texts(members.json("apiErrors"));
         let is_api_error = members.flag("isApiError")?.unwrap_or(!api_errors.is_empty());
         if records.is_empty() && !is_api_error {
-            return Err(UnusableFile::NoRecords("inboundApiResults"));
+            return Err(UnusableFile::NoRecords(LIST));
         }
         Ok(Self {
             success: match members.text("success").unwrap_or_default() {
@@ -168,7 +183,12 @@ impl Results {
 }
 
 impl RecordResult {
-    fn of(mut members: Taken) -> Result<Self, UnusableFile> {
+    fn of(index: usize, raw: &RawValue) -> Result<Self, UnusableFile> {
+        let mut members = match serde_json::from_str(raw.get()) {
+            Ok(Members(members)) => Taken::of(members)?,
+            Err(error) if error.is_data() => return Err(UnusableFile::NotARecord(index + 1)),
+            Err(error) => return Err(error.into()),
+        };
         let is_success = members.flag("isSuccess")?;
         Ok(Self {
             warnings: texts(members.json("warnings")),
@@ -222,6 +242,8 @@ mod tests {
             (r#"{"inboundApiResults":[1]}"#, "entry 1 of the list is not an object"),
             (r#"{"inboundApiResults":[{}]}"#, "`isSuccess` of the result file is not true or false"),
             (r#"{"inboundApiResults":1}"#, "`inboundApiResults` of the result file is not a list"),
+            (r#"{"inboundApiResults":[],"InboundApiResults":[]}"#, "`inboundApiResults` occurs twice: remove one"),
+            (r#"{"inboundApiResults":[{"isSuccess":true,"IsSuccess":false}]}"#, "`IsSuccess` occurs twice: remove one"),
         ] {
             assert_eq!(Results::read(file.as_bytes()).unwrap_err().to_string(), expected);
         }
