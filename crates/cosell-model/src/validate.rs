@@ -446,6 +446,10 @@ impl<'c> Check<'c> {
             let message = "AWS needs a value here because partnerAcceptanceStatus is `Rejected`";
             self.add("rejectionReason", Rule::Required, message, FILL);
         }
+        if self.v1() && self.case.operation != Operation::Update && self.filled("nextStep") {
+            let message = "files of payload 1.0 take it in updates only";
+            self.add("nextStep", Rule::Version, message, "send it with the next update, or send 2.0");
+        }
         self.address();
         self.national_security();
         self.needs();
@@ -875,6 +879,8 @@ mod tests {
             (V2, Operation::Create, &[("subUseCase", "ETL")], &["subUseCase version"]),
             (V1, Operation::Create, &[("customerDuns", "012345678")], &["customerDuns version"]),
             (V1, Operation::Create, &[("useCase", "A use case of v13")], &[]),
+            (V1, Operation::Create, &[("nextStep", "Call")], &["nextStep version"]),
+            (V1, Operation::Update, &[("nextStep", "Call")], &[]),
             (V1, Operation::Create, &[("campaignName", "P3;Windows")], &["campaignName version"]),
             (V2, Operation::Update, &[("partnerAcceptanceStatus", "Rejected")], &["rejectionReason required"]),
             (V1, Operation::Update, &[("partnerAcceptanceStatus", "Rejected")], &[]),
