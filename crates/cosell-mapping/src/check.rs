@@ -835,20 +835,7 @@ mod tests {
     use super::*;
 
     fn field(name: &str, kind: CrmKind) -> CrmField {
-        CrmField {
-            name: name.to_owned(),
-            label: name.replace('_', " "),
-            kind,
-            length: None,
-            createable: true,
-            updateable: true,
-            required: false,
-            unique: false,
-            values: Vec::new(),
-            restricted: false,
-            refers_to: Vec::new(),
-            relation: None,
-        }
+        CrmField::new(name, &name.replace('_', " "), kind)
     }
 
     fn text(name: &str, length: u32) -> CrmField {

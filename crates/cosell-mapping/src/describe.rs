@@ -63,6 +63,26 @@ pub struct CrmField {
     pub relation: Option<String>,
 }
 
+impl CrmField {
+    /// A field that may be written, and of which nothing else is known.
+    pub fn new(name: &str, label: &str, kind: CrmKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            kind,
+            length: None,
+            createable: true,
+            updateable: true,
+            required: false,
+            unique: false,
+            values: Vec::new(),
+            restricted: false,
+            refers_to: Vec::new(),
+            relation: None,
+        }
+    }
+}
+
 /// What the values of a CRM field look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -400,26 +400,9 @@ mod tests {
     use super::*;
     use crate::check;
 
-    fn field(name: &str, label: &str, kind: CrmKind) -> CrmField {
-        CrmField {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            kind,
-            length: None,
-            createable: true,
-            updateable: true,
-            required: false,
-            unique: false,
-            values: Vec::new(),
-            restricted: false,
-            refers_to: Vec::new(),
-            relation: None,
-        }
-    }
-
     fn list(name: &str, label: &str, values: &[&str]) -> CrmField {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        CrmField { values, ..field(name, label, CrmKind::Picklist) }
+        CrmField { values, ..CrmField::new(name, label, CrmKind::Picklist) }
     }
 
     fn org() -> Description {
@@ -429,32 +412,32 @@ mod tests {
             object: "Opportunity".into(),
             label: "Deal".into(),
             fields: vec![
-                read_only(field("Id", "Record ID", CrmKind::Id)),
-                field("Name", "Name", CrmKind::Text),
-                field("CloseDate", "Close Date", CrmKind::DateTime),
-                field("NextStep", "Next", CrmKind::Text),
-                field("ACE_Next_Step__c", "What is next", CrmKind::Text),
+                read_only(CrmField::new("Id", "Record ID", CrmKind::Id)),
+                CrmField::new("Name", "Name", CrmKind::Text),
+                CrmField::new("CloseDate", "Close Date", CrmKind::DateTime),
+                CrmField::new("NextStep", "Next", CrmKind::Text),
+                CrmField::new("ACE_Next_Step__c", "What is next", CrmKind::Text),
                 list("StageName", "Stage", &["prospect", "Prospect", "Closed-Lost", "Won"]),
-                field("Customer_Company_Name__c", "Customer", CrmKind::Text),
-                field("Web__c", "Customer Website", CrmKind::Url),
+                CrmField::new("Customer_Company_Name__c", "Customer", CrmKind::Text),
+                CrmField::new("Web__c", "Customer Website", CrmKind::Url),
                 list("ns__Country__c", "Country", &["Germany", "France", "Mars"]),
-                field("ACE_Industry__c", "Line of business", CrmKind::Boolean),
+                CrmField::new("ACE_Industry__c", "Line of business", CrmKind::Boolean),
                 list("IsOppFromMarketingActivity__c", "Marketing", &["Marketing Activity", "None"]),
-                field("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
-                read_only(field("Use_Case__c", "Use Case", CrmKind::Text)),
-                read_only(field("Status__c", "Status", CrmKind::Text)),
-                field("Delivery_Model__c", "Delivery", CrmKind::Date),
-                field("Share_With_AWS__c", "Share", CrmKind::Boolean),
-                key(field("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
-                key(field("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
-                field("ACE_Referral_Status__c", "Referral", CrmKind::Text),
+                CrmField::new("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
+                read_only(CrmField::new("Use_Case__c", "Use Case", CrmKind::Text)),
+                read_only(CrmField::new("Status__c", "Status", CrmKind::Text)),
+                CrmField::new("Delivery_Model__c", "Delivery", CrmKind::Date),
+                CrmField::new("Share_With_AWS__c", "Share", CrmKind::Boolean),
+                key(CrmField::new("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
+                key(CrmField::new("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
+                CrmField::new("ACE_Referral_Status__c", "Referral", CrmKind::Text),
                 list("ACE_Response__c", "Answer", &["Accepted", "Rejected"]),
-                field("ACE_Sync_Status__c", "Sync", CrmKind::Text),
-                field("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
+                CrmField::new("ACE_Sync_Status__c", "Sync", CrmKind::Text),
+                CrmField::new("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
                 CrmField {
                     relation: Some("Account".into()),
                     refers_to: vec!["Account".into()],
-                    ..field("AccountId", "Account", CrmKind::Reference)
+                    ..CrmField::new("AccountId", "Account", CrmKind::Reference)
                 },
             ],
         }
@@ -472,7 +455,8 @@ mod tests {
     #[test]
     fn leads_are_a_part_of_a_file() {
         let fields = ["Company", "LastName", "Email", "ACE_Lead_Status_Reason__c"];
-        let fields = fields.map(|name| field(name, name, if name == "Email" { CrmKind::Email } else { CrmKind::Text }));
+        let fields =
+            fields.map(|name| CrmField::new(name, name, if name == "Email" { CrmKind::Email } else { CrmKind::Text }));
         let lead = Description { object: "Lead".into(), label: "Lead".into(), fields: fields.into() };
         let both = format!("{}\n{}", propose(Kind::Opportunity, &org()), propose(Kind::Lead, &lead));
         let mapping = Mapping::parse(&both).unwrap_or_else(|error| panic!("{both}\n{error}"));
@@ -517,7 +501,7 @@ mod tests {
                 values: if matches!(kind, CrmKind::Picklist | CrmKind::MultiPicklist) { values.clone() } else { vec![] },
                 updateable: writable,
                 unique: true,
-                ..field(&name, &strange, kind)
+                ..CrmField::new(&name, &strange, kind)
             });
             let description = Description { object: format!("x{strange}"), label: strange.clone(), fields: fields.collect() };
             let proposed = propose(Kind::Opportunity, &description);
