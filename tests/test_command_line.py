@@ -95,7 +95,9 @@ def test_a_file_becomes_the_apis_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_requests_are_made_of_a_file() -> None:
-    requests = json.loads(cosell("convert", "--to", "api", "--requests", str(FILES / "opportunities.json")).stdout)
+    answer = cosell("convert", "--to", "api", "--requests", str(FILES / "opportunities.json"))
+    assert "what the file does not say would be erased at AWS" in answer.stderr
+    requests = json.loads(answer.stdout)
     assert requests[0]["Operation"] == "UpdateOpportunity" and requests[0]["Body"]["Identifier"] == "O3000001"
     assert {"RelatedEntityType": "Solutions", "RelatedEntityIdentifier": "S-0000001"} in requests[0]["Associations"]
 

@@ -78,6 +78,10 @@ pub fn run(args: &Args) -> Result<(), Error> {
             note(field, &cause.to_string());
         }
         unread += item.unread.len();
+        if args.requests && from != Wire::Api && to == Wire::Api && item.record.text("apnCrmUniqueIdentifier").is_some()
+        {
+            note("UpdateOpportunity", "replaces the whole record: what the file does not say would be erased at AWS");
+        }
         let mut changes = Vec::new();
         if from == Wire::File(PayloadVersion::V1) && to != from && kind == Kind::Opportunity {
             changes.extend(fill_v1_defaults(&mut item.record));
