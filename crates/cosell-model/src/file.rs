@@ -136,17 +136,22 @@ pub fn read(bytes: &[u8]) -> Result<Contents, UnusableFile> {
         }
     }
     let (Some(kind), Some(items)) = (kind, list) else { return Err(UnusableFile::NoRecords(LISTS)) };
-    let records = items.into_iter().enumerate().map(|(index, raw)| match serde_json::from_str(raw.get()) {
-        Ok(Members(members)) => record(kind, version, members),
-        Err(error) if error.is_data() => Err(UnusableFile::NotARecord(index + 1)),
-        Err(error) => Err(error.into()),
-    });
+    let records = items.into_iter().enumerate().map(|(index, raw)| record(kind, version, entry(index, raw)?));
     Ok(Contents { version, spms_id, kind, records: records.collect::<Result<_, _>>()? })
 }
 
 /// The items of a list; `None` for anything else.
 fn items(raw: &RawValue) -> Result<Option<Vec<&RawValue>>, UnusableFile> {
     if raw.get().starts_with('[') { Ok(Some(serde_json::from_str(raw.get())?)) } else { Ok(None) }
+}
+
+/// The members of one entry of a list.
+fn entry(index: usize, raw: &RawValue) -> Result<Vec<(Cow<'_, str>, &RawValue)>, UnusableFile> {
+    match serde_json::from_str(raw.get()) {
+        Ok(Members(members)) => Ok(members),
+        Err(error) if error.is_data() => Err(UnusableFile::NotARecord(index + 1)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn plain(raw: &RawValue) -> Result<String, UnusableFile> {

@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::{Value as Json, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::file::UnusableFile;
 
@@ -18,17 +18,8 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, UnusableFile> {
     str::from_utf8(bytes).map_err(|error| UnusableFile::Encoding { at: error.valid_up_to(), marked: false })
 }
 
-/// The JSON of a file in which no object has a member twice.
-pub(crate) fn strict(bytes: &[u8]) -> Result<Json, UnusableFile> {
-    let text = text(bytes)?;
-    // Reading it first bounds the nesting.
-    let json = serde_json::from_str(text)?;
-    twice(serde_json::from_str(text)?)?;
-    Ok(json)
-}
-
-/// Looks for a member that an object has twice, however deep.
-fn twice(raw: &RawValue) -> Result<(), UnusableFile> {
+/// Looks for a member that an object has twice, however deep: the caller bounds the nesting.
+pub(crate) fn twice(raw: &RawValue) -> Result<(), UnusableFile> {
     let text = raw.get();
     if text.starts_with('{') {
         let Members(members) = serde_json::from_str(text)?;

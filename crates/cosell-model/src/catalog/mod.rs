@@ -38,11 +38,7 @@ impl Kind {
         self.index().keys.get(key).copied()
     }
 
-    /// The field that the files call so. AWS's own samples differ in case.
-    pub fn field_in_files(self, name: &str) -> Option<&'static Field> {
-        self.position_in_files(name).map(|position| &self.fields()[position])
-    }
-
+    /// Which of the [`fields`](Self::fields) the files call so. AWS's own samples differ in case.
     pub(crate) fn position_in_files(self, name: &str) -> Option<usize> {
         let index = self.index();
         index.spellings.get(name).or_else(|| index.spellings_in_lower_case.get(&name.to_ascii_lowercase())).copied()

@@ -3,8 +3,7 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, value::RawValue};
 
-use super::{UnusableFile, items, text, top};
-use crate::json::Members;
+use super::{UnusableFile, entry, items, text, top};
 
 /// What AWS made of a file that it was sent: `<name>_result.json`, or `*.error.json` where it refused the whole file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -184,11 +183,7 @@ impl Results {
 
 impl RecordResult {
     fn of(index: usize, raw: &RawValue) -> Result<Self, UnusableFile> {
-        let mut members = match serde_json::from_str(raw.get()) {
-            Ok(Members(members)) => Taken::of(members)?,
-            Err(error) if error.is_data() => return Err(UnusableFile::NotARecord(index + 1)),
-            Err(error) => return Err(error.into()),
-        };
+        let mut members = Taken::of(entry(index, raw)?)?;
         let is_success = members.flag("isSuccess")?;
         Ok(Self {
             warnings: texts(members.json("warnings")),
