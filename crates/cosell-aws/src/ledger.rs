@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, Put, PutRequest, TransactWriteItem, WriteRequest},
+    types::{AttributeValue, CancellationReason, Delete, Put, PutRequest, TransactWriteItem, WriteRequest},
 };
-use cosell_model::Catalog;
+use cosell_model::{Catalog, InvitationId};
 use cosell_sync::{
     Link, LinkKey,
     log::Entry,
@@ -23,6 +23,8 @@ type Item = HashMap<String, AttributeValue>;
 
 /// How long a file's fate is remembered after it was last written.
 const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// The partition of open invitations.
+const OPEN: &str = "open#invitation";
 /// What `BatchWriteItem` takes at once.
 const BATCH: usize = 25;
 /// How often items that `BatchWriteItem` handed back are offered again, each time after twice the pause.
@@ -34,6 +36,8 @@ const BATCH_PAUSE: Duration = Duration::from_millis(50);
 /// | `pk`, after the catalog | `sk` | what |
 /// |---|---|---|
 /// | `{key}` | `link` | a link (`doc`, `version`), or a pointer `to` the key that it was first stored under |
+/// | `open#invitation` | invitation | an invitation that waits for its answer or its opportunity |
+/// | `quota` | class | what is used of Partner Central's quotas, by [`Quotas`](crate::Quotas) |
 /// | `cursor#{name}` | `cursor` | a cursor |
 /// | `file#{key}` | version | what became of a file |
 /// | `log#day#{day}` | time and a random part | the sync log of a day |
@@ -155,6 +159,18 @@ impl DynamoLedger {
         transact(what, put)
     }
 
+    /// Keeps the list of open invitations in step with their links.
+    fn open_write(&self, what: &str, link: &Link) -> PortResult<Option<TransactWriteItem>> {
+        let Some(invitation) = link.invitation() else { return Ok(None) };
+        let (pk, sk) = (s(self.pk(OPEN)), s(invitation.as_str()));
+        if link.open_invitation().is_some() {
+            return transact(what, Put::builder().table_name(&self.table).item("pk", pk).item("sk", sk)).map(Some);
+        }
+        let delete = Delete::builder().table_name(&self.table).key("pk", pk).key("sk", sk);
+        let delete = delete.build().map_err(|_| unreadable(what))?;
+        Ok(Some(TransactWriteItem::builder().delete(delete).build()))
+    }
+
     async fn write_batch(&self, what: &str, mut requests: Vec<WriteRequest>) -> PortResult<()> {
         for attempt in 0..BATCH_TRIES {
             if attempt > 0 {
@@ -200,6 +216,7 @@ impl Ledger for DynamoLedger {
                 writes.push(self.pointer_put(&what, key, &born_as)?);
             }
         }
+        writes.extend(self.open_write(&what, link)?);
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         sent.map_err(|error| match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
@@ -209,6 +226,26 @@ impl Ledger for DynamoLedger {
         })?;
         *link = next;
         Ok(())
+    }
+
+    async fn open_invitations(&self) -> PortResult<Vec<InvitationId>> {
+        let what = "reading the open invitations";
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(self.pk(OPEN)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut open = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| setup_error(what, &error))?;
+            open.push(text(&item, "sk").and_then(|id| id.parse().ok()).ok_or_else(|| unreadable(what))?);
+        }
+        Ok(open)
     }
 
     async fn cursor(&self, name: &str) -> PortResult<Option<String>> {

@@ -4,7 +4,7 @@
 //! [`Aws::connect`] reads the SDK's own environment once; every client comes from there. Endpoints are the SDK's matter
 //! too (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_PARTNERCENTRAL_SELLING`): nothing here knows whether it talks to AWS.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
@@ -14,19 +14,23 @@ use cosell_model::Catalog;
 use cosell_sync::ports::{PortError, PortResult};
 use secrecy::SecretString;
 
+use budget::Budget;
+
+mod budget;
+mod bus;
 mod errors;
 mod files;
 mod ledger;
 mod partner_central;
 mod queues;
 
+pub use budget::Quotas;
+pub use bus::EventBus;
 pub use files::{AceS3, S3Files};
 pub use ledger::DynamoLedger;
 pub use partner_central::PartnerCentralClient;
 pub use queues::{SqsDeadLetters, SqsLetters, SqsQueue};
 
-/// Partner Central lives here only, wherever the stack does.
-const PARTNER_CENTRAL_REGION: Region = Region::from_static("us-east-1");
 /// Where the mapping is in the configuration bucket.
 pub const MAPPING_KEY: &str = "mapping.toml";
 /// Where the last mapping is that was checked before it was put there.
@@ -56,20 +60,28 @@ impl Aws {
         Self { config }
     }
 
-    /// Partner Central, one of its two worlds.
-    pub fn partner_central(&self, catalog: Catalog) -> PartnerCentralClient {
+    /// Partner Central, one of its two worlds, in our own region, since it sends its events nowhere else. It is called
+    /// within its quotas: what is used of them stands in the ledger's table.
+    pub fn partner_central(&self, catalog: Catalog, table: impl Into<String>, quotas: Quotas) -> PartnerCentralClient {
         // The tasks answer when they are done, which takes some seconds.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build();
         let config = aws_sdk_partnercentralselling::config::Builder::from(&self.config)
-            .region(PARTNER_CENTRAL_REGION)
             .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
             .build();
-        PartnerCentralClient::new(aws_sdk_partnercentralselling::Client::from_conf(config), catalog)
+        let client = aws_sdk_partnercentralselling::Client::from_conf(config);
+        let budget = Budget::new(aws_sdk_dynamodb::Client::new(&self.config), table.into(), catalog, quotas);
+        PartnerCentralClient::new(client, catalog, Arc::new(budget))
     }
 
     /// The ledger of a catalog; lines of its sync log are kept for so many days.
     pub fn ledger(&self, table: impl Into<String>, catalog: Catalog, log_retention_days: u16) -> DynamoLedger {
         DynamoLedger::new(aws_sdk_dynamodb::Client::new(&self.config), table.into(), catalog, log_retention_days)
+    }
+
+    /// The account's event bus, for cosell's own events.
+    pub fn bus(&self) -> EventBus {
+        EventBus::new(aws_sdk_eventbridge::Client::new(&self.config))
     }
 
     /// A queue to put messages on.

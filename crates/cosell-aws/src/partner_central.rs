@@ -1,6 +1,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -19,11 +20,18 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag, error::metadata::ProvideErrorMetadata};
-use cosell_model::{Catalog, InvitationId, OpportunityId};
-use cosell_sync::ports::{Listed, Page, PartnerCentral, PortError, PortResult, Stored, Task, TaskState};
+use backon::{ExponentialBuilder, Retryable};
+use cosell_model::{
+    Catalog, EngagementId, InvitationId, OpportunityId,
+    life_cycle::{Acceptance, ReviewStatus, Stage, State},
+};
+use cosell_sync::ports::{Invited, Listed, Page, PartnerCentral, PortError, PortResult, Stored, Task, TaskState};
 use serde_json::{Value as Json, json};
 
-use crate::errors::{port_error, unavailable};
+use crate::{
+    budget::{Class, Pace},
+    errors::{port_error, unavailable},
+};
 
 /// One call in Partner Central's own JSON. The SDK finds the endpoint, signs, retries, keeps the time and reads errors;
 /// the body that it made of its typed input is replaced before it signs, and what AWS answered is kept as it came. So
@@ -98,12 +106,45 @@ impl Intercept for Exchange {
 }
 
 /// Each operation of the SDK has types of its own and no trait over them that others may name.
+///
+/// Every attempt is a call that AWS counts: so each waits for its moment in the budget, and the SDK's own repetitions,
+/// which would not, are off.
 macro_rules! exchange {
-    ($client:expr, $operation:ident, $what:expr, $body:expr) => {{
-        let exchange = Exchange::new($body);
-        let sent = $client.$operation().customize().interceptor(exchange.clone()).send().await;
-        exchange.answer($what, sent)
+    ($self:ident, $class:ident, $operation:ident, $what:expr, $body:expr) => {{
+        let (what, body): (String, &Json) = ($what, $body);
+        let attempt = || async {
+            $self.pace.wait(&what, Class::$class).await.map_err(Attempt::Unsent)?;
+            let exchange = Exchange::new(body);
+            let sent = $self.client.$operation().customize().interceptor(exchange.clone()).send().await;
+            exchange.answer(what.clone(), sent).map_err(Attempt::Failed)
+        };
+        attempt.retry(RETRIES.with_jitter()).when(Attempt::may_pass).await.map_err(PortError::from)
     }};
+}
+
+/// How often a call that did not get through is tried again before the message is.
+const RETRIES: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(200)).with_max_times(2);
+
+/// Why a call has no answer.
+enum Attempt {
+    /// It has no moment in the budget soon enough.
+    Unsent(PortError),
+    /// It was sent.
+    Failed(PortError),
+}
+
+impl Attempt {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed(PortError::Throttled { .. } | PortError::Unavailable { .. }))
+    }
+}
+
+impl From<Attempt> for PortError {
+    fn from(attempt: Attempt) -> Self {
+        let (Attempt::Unsent(error) | Attempt::Failed(error)) = attempt;
+        error
+    }
 }
 
 /// Partner Central's Selling API.
@@ -111,15 +152,33 @@ macro_rules! exchange {
 pub struct PartnerCentralClient {
     client: Client,
     catalog: Catalog,
+    pace: Arc<dyn Pace>,
 }
 
 impl PartnerCentralClient {
-    pub(crate) fn new(client: Client, catalog: Catalog) -> Self {
-        Self { client, catalog }
+    pub(crate) fn new(client: Client, catalog: Catalog, pace: Arc<dyn Pace>) -> Self {
+        Self { client, catalog, pace }
     }
 
     fn catalog(&self) -> &'static str {
         self.catalog.as_str()
+    }
+
+    /// Whether an invitation that was decided already was decided so: by an answer of ours that was lost, for one.
+    async fn stands(&self, id: &InvitationId, status: Acceptance) -> PortResult<bool> {
+        Ok(text(&self.invitation(id).await?, "Status") == Some(status.as_str()))
+    }
+
+    async fn listed(&self, mut body: Json, page: Option<&str>) -> PortResult<Page<Listed>> {
+        if let Some(page) = page {
+            body["NextToken"] = json!(page);
+        }
+        let answer = exchange!(self, Read, list_opportunities, "ListOpportunities".to_owned(), &body)?;
+        let items = readable(list(&answer, "OpportunitySummaries"), |line| {
+            let last_modified = text(line, "LastModifiedDate")?.to_owned();
+            Some(Listed { id: text(line, "Id")?.parse().ok()?, last_modified })
+        });
+        Ok(Page { items, next: next(&answer) })
     }
 
     fn association(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> Json {
@@ -175,13 +234,13 @@ fn readable<T>(lines: &[Json], read: impl Fn(&Json) -> Option<T>) -> Vec<T> {
 impl PartnerCentral for PartnerCentralClient {
     async fn opportunity(&self, id: &OpportunityId) -> PortResult<Json> {
         let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
-        exchange!(self.client, get_opportunity, format!("GetOpportunity {id}"), &body)
+        exchange!(self, Read, get_opportunity, format!("GetOpportunity {id}"), &body)
     }
 
     async fn summary(&self, id: &OpportunityId) -> PortResult<Option<Json>> {
         let body = json!({"Catalog": self.catalog(), "RelatedOpportunityIdentifier": id.as_str()});
         let what = format!("GetAwsOpportunitySummary {id}");
-        match exchange!(self.client, get_aws_opportunity_summary, what, &body) {
+        match exchange!(self, Read, get_aws_opportunity_summary, what, &body) {
             Err(PortError::NotFound { .. }) => Ok(None),
             answer => answer.map(Some),
         }
@@ -189,13 +248,13 @@ impl PartnerCentral for PartnerCentralClient {
 
     async fn invitation(&self, id: &InvitationId) -> PortResult<Json> {
         let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
-        exchange!(self.client, get_engagement_invitation, format!("GetEngagementInvitation {id}"), &body)
+        exchange!(self, Read, get_engagement_invitation, format!("GetEngagementInvitation {id}"), &body)
     }
 
     async fn invitation_behind(&self, id: &OpportunityId) -> PortResult<Option<InvitationId>> {
         let body = json!({"Catalog": self.catalog(), "OpportunityIdentifier": [id.as_str()]});
         let what = format!("ListEngagementByAcceptingInvitationTasks {id}");
-        let answer = exchange!(self.client, list_engagement_by_accepting_invitation_tasks, what, &body)?;
+        let answer = exchange!(self, Write, list_engagement_by_accepting_invitation_tasks, what, &body)?;
         let ours = list(&answer, "TaskSummaries")
             .iter()
             .filter(|task| text(task, "OpportunityId") == Some(id.as_str()))
@@ -211,18 +270,21 @@ impl PartnerCentral for PartnerCentralClient {
         if let Some(since) = since {
             body["LastModifiedDate"] = json!({"AfterLastModifiedDate": since});
         }
-        if let Some(page) = page {
-            body["NextToken"] = json!(page);
-        }
-        let answer = exchange!(self.client, list_opportunities, "ListOpportunities".to_owned(), &body)?;
-        let items = readable(list(&answer, "OpportunitySummaries"), |line| {
-            let last_modified = text(line, "LastModifiedDate")?.to_owned();
-            Some(Listed { id: text(line, "Id")?.parse().ok()?, last_modified })
-        });
-        Ok(Page { items, next: next(&answer) })
+        self.listed(body, page).await
     }
 
-    async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<InvitationId>> {
+    async fn open_opportunities(&self, page: Option<&str>) -> PortResult<Page<Listed>> {
+        let stages: Vec<&str> =
+            Stage::ALL.iter().filter(|(stage, _)| !stage.is_final()).map(|(_, name)| *name).collect();
+        let body = json!({
+            "Catalog": self.catalog(), "MaxResults": 100, "LifeCycleStage": stages,
+            "LifeCycleReviewStatus": [ReviewStatus::Approved.as_str()],
+            "Sort": {"SortBy": "Identifier", "SortOrder": "ASCENDING"},
+        });
+        self.listed(body, page).await
+    }
+
+    async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<Invited>> {
         let mut body = json!({
             "Catalog": self.catalog(), "MaxResults": 100, "ParticipantType": "RECEIVER", "Status": ["PENDING"],
             "PayloadType": ["OpportunityInvitation", "LeadInvitation"],
@@ -231,11 +293,17 @@ impl PartnerCentral for PartnerCentralClient {
             body["NextToken"] = json!(page);
         }
         let what = "ListEngagementInvitations".to_owned();
-        let answer = exchange!(self.client, list_engagement_invitations, what, &body)?;
+        let answer = exchange!(self, Read, list_engagement_invitations, what, &body)?;
         let items = readable(list(&answer, "EngagementInvitationSummaries"), |line| {
-            InvitationId::from_id_or_arn(text(line, "Id")?).ok()
+            let expires = text(line, "ExpirationDate").and_then(|when| when.parse().ok());
+            Some(Invited { id: InvitationId::from_id_or_arn(text(line, "Id")?).ok()?, expires })
         });
         Ok(Page { items, next: next(&answer) })
+    }
+
+    async fn engagement(&self, id: &EngagementId) -> PortResult<Json> {
+        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
+        exchange!(self, Write, get_engagement, format!("GetEngagement {id}"), &body)
     }
 
     async fn create(&self, body: &Json) -> PortResult<Stored> {
@@ -243,19 +311,20 @@ impl PartnerCentral for PartnerCentralClient {
             Some(id) => format!("CreateOpportunity for {id}"),
             None => "CreateOpportunity".to_owned(),
         };
-        let answer = exchange!(self.client, create_opportunity, what.clone(), body)?;
+        let answer = exchange!(self, UrgentWrite, create_opportunity, what.clone(), body)?;
         stored(&what, &answer)
     }
 
     async fn update(&self, body: &Json) -> PortResult<Stored> {
         let what = format!("UpdateOpportunity {}", text(body, "Identifier").unwrap_or_default());
-        let answer = exchange!(self.client, update_opportunity, what.clone(), body)?;
+        let answer = exchange!(self, Write, update_opportunity, what.clone(), body)?;
         stored(&what, &answer)
     }
 
     async fn associate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()> {
         let body = self.association(id, entity_type, entity);
-        match exchange!(self.client, associate_opportunity, format!("AssociateOpportunity {id} {entity}"), &body) {
+        match exchange!(self, UrgentWrite, associate_opportunity, format!("AssociateOpportunity {id} {entity}"), &body)
+        {
             Err(PortError::Rejected { problems, .. })
                 if problems.iter().all(|problem| problem.code == "DUPLICATE_KEY_VALUE") =>
             {
@@ -267,7 +336,7 @@ impl PartnerCentral for PartnerCentralClient {
 
     async fn disassociate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()> {
         let body = self.association(id, entity_type, entity);
-        match exchange!(self.client, disassociate_opportunity, format!("DisassociateOpportunity {id} {entity}"), &body)
+        match exchange!(self, Write, disassociate_opportunity, format!("DisassociateOpportunity {id} {entity}"), &body)
         {
             Err(PortError::NotFound { .. }) => Ok(()),
             answer => answer.map(drop),
@@ -280,25 +349,45 @@ impl PartnerCentral for PartnerCentralClient {
             "AwsSubmission": {"InvolvementType": involvement, "Visibility": "Full"},
         });
         let what = format!("StartEngagementFromOpportunityTask {id}");
-        Ok(task(&exchange!(self.client, start_engagement_from_opportunity_task, what, &body)?))
+        Ok(task(&exchange!(self, UrgentWrite, start_engagement_from_opportunity_task, what, &body)?))
     }
 
     async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task> {
         let body = json!({"Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str()});
         let what = format!("StartEngagementByAcceptingInvitationTask {id}");
-        Ok(task(&exchange!(self.client, start_engagement_by_accepting_invitation_task, what, &body)?))
+        Ok(task(&exchange!(self, UrgentWrite, start_engagement_by_accepting_invitation_task, what, &body)?))
+    }
+
+    async fn join(&self, id: &InvitationId) -> PortResult<()> {
+        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
+        let what = format!("AcceptEngagementInvitation {id}");
+        match exchange!(self, UrgentWrite, accept_engagement_invitation, what, &body) {
+            Err(PortError::Conflict { .. }) if self.stands(id, Acceptance::Accepted).await? => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    async fn convert(&self, id: &EngagementId, context: &str, token: &str) -> PortResult<Task> {
+        let body = json!({
+            "Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str(), "ContextIdentifier": context,
+        });
+        let what = format!("StartOpportunityFromEngagementTask {id}");
+        Ok(task(&exchange!(self, UrgentWrite, start_opportunity_from_engagement_task, what, &body)?))
     }
 
     async fn reject(&self, id: &InvitationId, reason: &str) -> PortResult<()> {
         let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str(), "RejectionReason": reason});
-        exchange!(self.client, reject_engagement_invitation, format!("RejectEngagementInvitation {id}"), &body)
-            .map(drop)
+        let what = format!("RejectEngagementInvitation {id}");
+        match exchange!(self, UrgentWrite, reject_engagement_invitation, what, &body) {
+            Err(PortError::Conflict { .. }) if self.stands(id, Acceptance::Rejected).await? => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, time::Duration};
+    use std::collections::VecDeque;
 
     use aws_config::{Region, retry::RetryConfig};
     use aws_sdk_partnercentralselling::config::{BehaviorVersion, Config, Credentials};
@@ -350,6 +439,17 @@ mod tests {
         }
     }
 
+    /// Nobody else calls.
+    #[derive(Debug)]
+    struct Unhurried;
+
+    #[async_trait]
+    impl Pace for Unhurried {
+        async fn wait(&self, _: &str, _: Class) -> PortResult<()> {
+            Ok(())
+        }
+    }
+
     fn wire<B: ToString>(answers: impl IntoIterator<Item = (u16, B)>) -> (PartnerCentralClient, Wire) {
         let wire = Wire::default();
         wire.0.lock().unwrap().answers.extend(answers.into_iter().map(|(status, body)| (status, body.to_string())));
@@ -358,10 +458,10 @@ mod tests {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("key", "secret", None, None, "tests"))
-            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
+            .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        (PartnerCentralClient::new(Client::from_conf(config), Catalog::Sandbox), wire)
+        (PartnerCentralClient::new(Client::from_conf(config), Catalog::Sandbox, Arc::new(Unhurried)), wire)
     }
 
     impl Wire {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use cosell_aws::Aws;
+use cosell_aws::{Aws, PartnerCentralClient, Quotas};
 use cosell_model::Catalog;
 
 /// Why a command failed.
@@ -38,6 +38,18 @@ impl Stack {
     /// Its catalog.
     pub fn catalog(&self) -> Result<Catalog, Error> {
         Ok(self.output("Catalog")?.parse()?)
+    }
+
+    /// Partner Central, within the quotas that its functions keep to as well.
+    pub fn partner_central(&self) -> Result<PartnerCentralClient, Error> {
+        let number = |output| -> Result<u32, Error> { Ok(self.output(output)?.parse()?) };
+        let quotas = Quotas {
+            reads_per_second: number("ReadsPerSecond")?,
+            reads_per_day: number("ReadsPerDay")?,
+            writes_per_second: number("WritesPerSecond")?,
+            writes_per_day: number("WritesPerDay")?,
+        };
+        Ok(self.aws.partner_central(self.catalog()?, self.output("Table")?, quotas))
     }
 
     /// Its dead-letter queues that a function parks on: (name, queue, source).

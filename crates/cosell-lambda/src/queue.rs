@@ -1,37 +1,26 @@
-use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use cosell_sync::{
-    Disposition, RetryPolicy, SyncError,
+    Disposition, RetryPolicy, SyncError, Work,
     ports::Letters,
     replay::{ATTEMPTS, CAUSE, CODE, PARKED_AT, REPLAYS},
 };
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, future::join_all};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 use crate::metrics;
 
-/// Groups of messages that are worked off at the same time.
-const ABREAST: usize = 5;
 /// What a cause may take of a message's attributes.
 const LONGEST_CAUSE: usize = 1024;
 
-/// Serves the function's queue: hands each message's body to `handle` and does with the message what it says.
+/// Serves the function's queue: has each message worked off and does with the message what the work says.
 ///
 /// A message that is to be retried comes back after a growing delay of its own; after the last attempt it is parked
 /// with its cause. A panic is an attempt that failed. Messages of one FIFO group stay in order: after one that is to be
-/// retried the rest of its group waits. Nobody else does. Messages of a batch that `subject` calls alike are worked off
-/// once, and each ends as that one work did.
-pub async fn serve_queue<F>(
-    retries: RetryPolicy,
-    letters: impl Letters,
-    subject: impl Fn(&str) -> Option<String>,
-    handle: impl Fn(String) -> F,
-) -> Result<(), crate::Error>
-where
-    F: Future<Output = Disposition>,
-{
-    let shell = &Shell { retries, letters, subject, handle };
+/// retried the rest of its group waits. Nobody else does.
+pub async fn serve_queue(retries: RetryPolicy, letters: impl Letters, work: impl Work) -> Result<(), crate::Error> {
+    let shell = &Shell { retries, letters, work };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let response = shell.batch(event.payload).await;
         metrics::flush();
@@ -40,11 +29,10 @@ where
     .await
 }
 
-struct Shell<L, S, H> {
+struct Shell<L, W> {
     retries: RetryPolicy,
     letters: L,
-    subject: S,
-    handle: H,
+    work: W,
 }
 
 /// What of a batch belongs together.
@@ -69,30 +57,27 @@ fn attribute<'m>(message: &'m SqsMessage, name: &str) -> Option<&'m str> {
     message.attributes.get(name).map(String::as_str)
 }
 
-impl<L, S, H, F> Shell<L, S, H>
-where
-    L: Letters,
-    S: Fn(&str) -> Option<String>,
-    H: Fn(String) -> F,
-    F: Future<Output = Disposition>,
-{
+impl<L: Letters, W: Work> Shell<L, W> {
     async fn batch(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut groups: BTreeMap<Together, Vec<SqsMessage>> = BTreeMap::new();
         for message in event.records {
             let alone = || Together::Alone(message.message_id.clone().unwrap_or_default());
-            let together = match attribute(&message, "MessageGroupId") {
-                Some(group) => Together::Group(group.to_owned()),
-                None => message.body.as_deref().and_then(&self.subject).map_or_else(alone, Together::Subject),
-            };
+            let group = attribute(&message, "MessageGroupId").map(str::to_owned).map(Together::Group);
+            let subject = || message.body.as_deref().and_then(|body| self.work.subject(body)).map(Together::Subject);
+            let together = group.or_else(subject).unwrap_or_else(alone);
             groups.entry(together).or_default().push(message);
         }
-        let settle = |(together, messages)| async move {
+        let looks = groups.into_iter().map(|(together, messages)| async move {
+            let seen = self.look(messages.first()).await;
+            (together, messages, seen)
+        });
+        let settle = |(together, messages, seen)| async move {
             match together {
-                Together::Group(_) => self.group(messages).await,
-                Together::Subject(_) | Together::Alone(_) => self.alike(messages).await,
+                Together::Group(_) => self.group(messages, seen).await,
+                Together::Subject(_) | Together::Alone(_) => self.alike(messages, seen).await,
             }
         };
-        let failed: Vec<Vec<String>> = stream::iter(groups).map(settle).buffer_unordered(ABREAST).collect().await;
+        let failed = join_all(join_all(looks).await.into_iter().map(settle)).await;
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = failed
             .into_iter()
@@ -107,13 +92,17 @@ where
     }
 
     /// The identifiers of the messages that are to come again.
-    async fn group(&self, messages: Vec<SqsMessage>) -> Vec<String> {
+    async fn group(&self, messages: Vec<SqsMessage>, seen: Result<W::Seen, Disposition>) -> Vec<String> {
         let mut again = Vec::new();
+        let mut first = Some(seen);
         for message in messages {
             let id = message.message_id.clone().unwrap_or_default();
             let verdict = if again.is_empty() {
-                let disposition = self.work(&message).await;
-                self.end(&message, &disposition).await
+                let seen = match first.take() {
+                    Some(seen) => seen,
+                    None => self.look(Some(&message)).await,
+                };
+                self.end(&message, &self.settle(seen).await).await
             } else {
                 self.delay(&message, self.retries.delay(1, None)).await;
                 Verdict::Again
@@ -126,9 +115,8 @@ where
     }
 
     /// The same for messages about one subject, worked off once.
-    async fn alike(&self, messages: Vec<SqsMessage>) -> Vec<String> {
-        let Some(first) = messages.first() else { return Vec::new() };
-        let disposition = self.work(first).await;
+    async fn alike(&self, messages: Vec<SqsMessage>, seen: Result<W::Seen, Disposition>) -> Vec<String> {
+        let disposition = self.settle(seen).await;
         let mut again = Vec::new();
         for message in &messages {
             if self.end(message, &disposition).await == Verdict::Again {
@@ -138,9 +126,20 @@ where
         again
     }
 
-    async fn work(&self, message: &SqsMessage) -> Disposition {
-        let work = (self.handle)(message.body.clone().unwrap_or_default());
-        AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic))
+    async fn look(&self, message: Option<&SqsMessage>) -> Result<W::Seen, Disposition> {
+        let body = message.and_then(|message| message.body.clone()).unwrap_or_default();
+        let look = AssertUnwindSafe(self.work.look(body)).catch_unwind().await;
+        look.unwrap_or(Err(Disposition::Retry(SyncError::Panic)))
+    }
+
+    async fn settle(&self, seen: Result<W::Seen, Disposition>) -> Disposition {
+        let settle = async {
+            match seen {
+                Ok(seen) => self.work.settle(seen).await,
+                Err(end) => end,
+            }
+        };
+        AssertUnwindSafe(settle).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic))
     }
 
     /// Does with a message what its work says.
@@ -289,13 +288,31 @@ mod tests {
         }
     }
 
+    /// Notes its steps; messages about the same record are alike.
+    #[derive(Default)]
+    struct InTwoSteps(Mutex<Vec<String>>);
+
+    impl Work for InTwoSteps {
+        type Seen = String;
+
+        fn subject(&self, body: &str) -> Option<String> {
+            Some(body.split_once(' ')?.1.to_owned())
+        }
+
+        async fn look(&self, body: String) -> Result<String, Disposition> {
+            self.0.lock().unwrap().push(format!("look {body}"));
+            tokio::task::yield_now().await;
+            Ok(body)
+        }
+
+        async fn settle(&self, body: String) -> Disposition {
+            self.0.lock().unwrap().push(format!("settle {body}"));
+            if body.ends_with("O2") { Disposition::Retry(unavailable().into()) } else { Disposition::Done }
+        }
+    }
+
     async fn failures(notes: &Notes, messages: &[(&str, &str, &str, u32)]) -> Vec<String> {
-        let shell = Shell {
-            retries: RetryPolicy { max_attempts: 3, base_seconds: 1 },
-            letters: notes,
-            subject: |_: &str| None,
-            handle,
-        };
+        let shell = Shell { retries: RetryPolicy { max_attempts: 3, base_seconds: 1 }, letters: notes, work: handle };
         let mut ids: Vec<_> =
             shell.batch(event(messages)).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
         ids.sort();
@@ -305,16 +322,8 @@ mod tests {
     #[tokio::test]
     async fn messages_about_one_record_are_worked_off_once_and_end_alike() {
         let notes = Notes::default();
-        let worked = Mutex::new(Vec::new());
-        let shell = Shell {
-            retries: RetryPolicy { max_attempts: 3, base_seconds: 1 },
-            letters: &notes,
-            subject: |body: &str| Some(body.split_once(' ')?.1.to_owned()),
-            handle: async |body: String| {
-                worked.lock().unwrap().push(body.clone());
-                if body.ends_with("O2") { Disposition::Retry(unavailable().into()) } else { Disposition::Done }
-            },
-        };
+        let work = InTwoSteps::default();
+        let shell = Shell { retries: RetryPolicy { max_attempts: 3, base_seconds: 1 }, letters: &notes, work };
         let batch = event(&[
             ("1", "", "created O1", 1),
             ("2", "", "updated O1", 1),
@@ -327,9 +336,14 @@ mod tests {
             shell.batch(batch).await.batch_item_failures.into_iter().map(|f| f.item_identifier).collect();
         assert_eq!(again, ["3"], "the other one was at its last attempt");
         assert_eq!(notes.parked.lock().unwrap().len(), 1);
-        let mut worked = worked.into_inner().unwrap();
-        worked.sort();
-        assert_eq!(worked, ["created O1", "else", "updated O1", "updated O2"], "a FIFO group is worked off one by one");
+        let steps = shell.work.0.into_inner().unwrap();
+        let settled = steps.iter().position(|step| step.starts_with("settle")).unwrap();
+        let (mut looked, mut settled) = (steps[..settled].to_vec(), steps[settled..].to_vec());
+        looked.sort();
+        settled.sort();
+        let once = ["created O1", "else", "updated O1", "updated O2"];
+        assert_eq!(looked, once.map(|body| format!("look {body}")), "a FIFO group is worked off one by one");
+        assert_eq!(settled, once.map(|body| format!("settle {body}")), "after all were looked at");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::Date};
 use crate::{
     Arrival, CrmField, CrmFields, CrmKind, CrmValue, Description, FieldMapping, Finding, Mapping, ObjectMapping,
     Related, RelatedWrite, Severity, Source, Untranslatable,
-    file::{ReferralFields, Spelling, StatusFields},
+    file::{ConvertFields, ReferralFields, Spelling, StatusFields},
     fit::{self, Fit},
     hint::{fold, meant},
 };
@@ -67,6 +67,7 @@ impl<'a> Checker<'a> {
         self.share(own);
         self.status(own);
         self.referral(own);
+        self.convert(own);
         self.related(own);
         self.defaults("defaults", own, &self.object.defaults);
         for (path, values) in &self.object.scope.crm {
@@ -196,8 +197,25 @@ impl<'a> Checker<'a> {
     fn share(&mut self, own: &'a Description) {
         let Some(name) = &self.object.share else { return };
         let Some(field) = self.field("share", own, name) else { return };
+        self.must_tick("share", field);
+    }
+
+    fn must_tick(&mut self, place: &str, field: &CrmField) {
         if field.kind != CrmKind::Boolean {
-            self.error("share", format!("`{name}` is {}, and it must be a check box", fit::words(field.kind)));
+            let message = format!("`{}` is {}, and it must be a check box", field.name, fit::words(field.kind));
+            self.error(place, message);
+        }
+    }
+
+    fn convert(&mut self, own: &'a Description) {
+        let Some(ConvertFields { when, opportunity }) = &self.object.convert else { return };
+        if let Some(field) = self.field("convert.when", own, when) {
+            self.must_tick("convert.when", field);
+        }
+        let place = "convert.opportunity";
+        if let Some(field) = self.field(place, own, opportunity).filter(|field| field.kind != CrmKind::Reference) {
+            let message = format!("`{opportunity}` is {}, and it must refer to an opportunity", fit::words(field.kind));
+            self.error(place, message);
         }
     }
 
@@ -205,7 +223,7 @@ impl<'a> Checker<'a> {
         let StatusFields { sync_status, sync_message, last_sync, pending } = &self.object.status;
         let place = "status.sync_status";
         if let Some(field) = self.own_field(place, own, sync_status.as_ref()) {
-            self.shows(place, field, &["Synced", "Waiting", "Error"]);
+            self.shows(place, field, &["Synced", "Waiting", "Action Required", "Error"]);
         }
         for (place, name) in [("status.sync_message", sync_message), ("status.pending", pending)] {
             if let Some(field) = self.own_field(place, own, name.as_ref()) {
@@ -219,11 +237,9 @@ impl<'a> Checker<'a> {
     }
 
     fn referral(&mut self, own: &'a Description) {
-        let Some(ReferralFields { invitation_id, status, accept_by, response, accept, reject, rejection_reason }) =
-            &self.object.referral
-        else {
-            return;
-        };
+        let Some(fields) = &self.object.referral else { return };
+        let ReferralFields { invitation_id, status, accept_by, response, accept, reject, rejection_reason, .. } =
+            fields;
         let place = "referral.invitation_id";
         if let Some(field) = self.own_field(place, own, Some(invitation_id)) {
             self.unique(place, field);
@@ -244,6 +260,10 @@ impl<'a> Checker<'a> {
         }
         if let Some(name) = rejection_reason {
             self.reasons("referral.rejection_reason", own, name);
+        }
+        let place = "referral.expiring";
+        if let Some(field) = self.own_field(place, own, fields.expiring.as_ref()) {
+            self.must_tick(place, field);
         }
     }
 

@@ -16,7 +16,8 @@ use serde_aux::serde_introspection::serde_introspect;
 use serde_json::Value as Json;
 
 use crate::{
-    Arrival, CrmValue, FieldMapping, Mapping, ObjectMapping, ReferralFields, Related, Scope, Source, StatusFields,
+    Answer, Arrival, ConvertFields, CrmValue, FieldMapping, Mapping, ObjectMapping, ReferralFields, ReferralRule,
+    Related, Scope, Source, StatusFields,
     file::{FullLine, OneOrMany, Part, RelatedWrite},
     hint::meant,
     way::Translation,
@@ -205,6 +206,7 @@ impl Reader {
         let dummy_ids = self.take(&mut section, "dummy_ids");
         let deleted = self.take(&mut section, "deleted").unwrap_or_default();
         let referral: Option<ReferralFields> = self.take(&mut section, "referral");
+        let convert: Option<ConvertFields> = self.take(&mut section, "convert");
         let status: StatusFields = self.take(&mut section, "status").unwrap_or_default();
         let defaults: BTreeMap<String, CrmValue> = self.take(&mut section, "defaults").unwrap_or_default();
         let related = self.section(&mut section, "related").map(|section| self.all_typed(section)).unwrap_or_default();
@@ -225,6 +227,7 @@ impl Reader {
                 "dummy_ids",
                 "deleted",
                 "referral",
+                "convert",
                 "status",
                 "defaults",
                 "related",
@@ -241,11 +244,11 @@ impl Reader {
         self.related(&place, &related);
         let fields =
             lines.map(|lines| self.lines(kind, &lines.place.clone(), lines.table, &related)).unwrap_or_default();
-        if referral.is_some() && kind == Kind::Lead {
-            self.error(
-                &format!("{place}.referral"),
-                "leads are answered by mapping currentLeadStage; remove the section",
-            );
+        if convert.is_some() && kind == Kind::Opportunity {
+            self.error(&format!("{place}.convert"), "only leads are converted; remove the section");
+        }
+        if let Some(referral) = &referral {
+            self.referral_rules(kind, &format!("{place}.referral.rules"), &referral.rules);
         }
         let mapping = ObjectMapping {
             kind,
@@ -255,6 +258,7 @@ impl Reader {
             template,
             deleted,
             referral,
+            convert,
             status,
             defaults,
             scope,
@@ -263,6 +267,42 @@ impl Reader {
         };
         self.overlaps(&place, &mapping);
         Some(mapping)
+    }
+
+    /// Rules that can never fit, or that AWS would not take the answer of.
+    fn referral_rules(&mut self, kind: Kind, place: &str, rules: &[ReferralRule]) {
+        for (number, rule) in rules.iter().enumerate() {
+            let place = format!("{place}[{number}]");
+            let ReferralRule { name: _, answer, reason, country, industry, sender, spend_from, spend_to } = rule;
+            for (key, values) in [("country", country), ("industry", industry)] {
+                let place = format!("{place}.{key}");
+                let Some(field) = values.as_ref().and_then(|_| self.ace_field(kind, &place, key)) else { continue };
+                for value in values.iter().flatten() {
+                    self.ace_value(&place, field, value);
+                }
+            }
+            if *answer == Answer::Accept && reason.is_some() {
+                self.error(&format!("{place}.reason"), "an acceptance gives no reason; remove it");
+            }
+            if let Some(reason) = reason
+                && let Some(field) = Kind::Opportunity.field("rejectionReason")
+            {
+                self.ace_value(&format!("{place}.reason"), field, reason);
+            }
+            if kind == Kind::Lead && (spend_from.is_some() || spend_to.is_some()) {
+                self.error(&place, "a lead has no expected spend; remove `spend_from` and `spend_to`");
+            }
+            if spend_from.zip(*spend_to).is_some_and(|(from, to)| from > to) {
+                self.error(&place, "`spend_from` is more than `spend_to`: the rule fits nothing");
+            }
+            if country.is_none() && industry.is_none() && sender.is_none() && spend_from.is_none() && spend_to.is_none()
+            {
+                self.warn(
+                    &place,
+                    "the rule names no condition: it answers every referral that no rule before it answers",
+                );
+            }
+        }
     }
 
     fn only_aws(
@@ -615,10 +655,13 @@ impl Reader {
                 writers.entry(field).or_default().push(own(name));
             }
         }
-        if let Some(ReferralFields { invitation_id, status, accept_by, .. }) = &mapping.referral {
-            for (name, field) in
-                [("invitation_id", Some(invitation_id)), ("status", Some(status)), ("accept_by", accept_by.as_ref())]
-            {
+        if let Some(ReferralFields { invitation_id, status, accept_by, expiring, .. }) = &mapping.referral {
+            for (name, field) in [
+                ("invitation_id", Some(invitation_id)),
+                ("status", Some(status)),
+                ("accept_by", accept_by.as_ref()),
+                ("expiring", expiring.as_ref()),
+            ] {
                 if let Some(field) = field {
                     writers.entry(field).or_default().push(own(&format!("referral.{name}")));
                 }

@@ -172,7 +172,7 @@ pub enum Deleted {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StatusFields {
-    /// `Synced`, `Waiting` or `Error`.
+    /// `Synced`, `Waiting`, `Action Required` or `Error`.
     pub sync_status: Option<String>,
     /// What to do, in words.
     pub sync_message: Option<String>,
@@ -201,6 +201,66 @@ pub struct ReferralFields {
     pub reject: String,
     /// Where the rep says why.
     pub rejection_reason: Option<String>,
+    /// A check box that is set when the time for an answer is nearly over.
+    pub expiring: Option<String>,
+    /// How many hours before the end that is, and `Referral Expiring` is told on the event bus; 72 without.
+    #[serde(default = "three_days")]
+    pub warn_before_hours: u16,
+    /// Rules that answer in the rep's place, in order: the first one that fits. None without.
+    #[serde(default)]
+    pub rules: Vec<ReferralRule>,
+}
+
+fn three_days() -> u16 {
+    72
+}
+
+/// What a rule says of a referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Accept it.
+    Accept,
+    /// Reject it.
+    Reject,
+}
+
+/// A rule that answers a referral in the rep's place. Everything that it names must hold; what AWS does not show holds
+/// for no rule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReferralRule {
+    /// What the sync log calls it.
+    pub name: String,
+    /// What it answers: `accept` or `reject`.
+    pub answer: Answer,
+    /// The reason that a rejection gives; one that AWS takes.
+    pub reason: Option<String>,
+    /// The customer's country is one of these (ISO codes).
+    pub country: Option<Vec<String>>,
+    /// The customer's industry is one of these.
+    pub industry: Option<Vec<String>>,
+    /// The inviting company is one of these.
+    pub sender: Option<Vec<String>>,
+    /// The expected monthly spend is at least this much.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub spend_from: Option<Decimal>,
+    /// The expected monthly spend is at most this much.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub spend_to: Option<Decimal>,
+}
+
+/// The CRM's way of turning a lead into an opportunity.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ConvertFields {
+    /// A check box that says that the lead is converted (`IsConverted`).
+    pub when: String,
+    /// The field that refers to the opportunity which it became (`ConvertedOpportunityId`).
+    pub opportunity: String,
 }
 
 /// What may be written to a related record.

@@ -25,7 +25,9 @@ pub use check::check;
 pub use compile::{Coverage, Finding, InvalidMapping, Severity};
 pub use cosell_model::Direction;
 pub use describe::{CrmField, CrmKind, Description};
-pub use file::{Deleted, Policy, ReferralFields, Related, RelatedWrite, StatusFields};
+pub use file::{
+    Answer, ConvertFields, Deleted, Policy, ReferralFields, ReferralRule, Related, RelatedWrite, StatusFields,
+};
 pub use mapping::{Arrival, CrmFields, FieldMapping, Mapping, ObjectMapping, Scope, Source, Unmappable};
 pub use merge::{FieldOutcome, Outcome, Plan, Side};
 pub use propose::propose;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    CrmValue, Deleted, Policy, ReferralFields, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields,
     file::Part,
     way::{Translation, Untranslatable, Watch},
 };
@@ -21,6 +21,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Every kind's mapping.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectMapping> {
+        std::iter::once(&self.opportunity).chain(&self.lead)
+    }
+
     /// The mapping of a kind, if it has one.
     pub fn of(&self, kind: Kind) -> Option<&ObjectMapping> {
         match kind {
@@ -47,6 +52,8 @@ pub struct ObjectMapping {
     pub deleted: Deleted,
     /// Fields of a referral.
     pub referral: Option<ReferralFields>,
+    /// How a lead becomes an opportunity.
+    pub convert: Option<ConvertFields>,
     /// Fields in which cosell reports.
     pub status: StatusFields,
     /// What a new CRM record gets where AWS has no value.
@@ -203,16 +210,18 @@ impl ObjectMapping {
     /// Every CRM field that must be read to know a record's side of the story.
     pub fn crm_fields(&self) -> Vec<String> {
         let referral = self.referral.iter().flat_map(|fields| {
-            let ReferralFields { invitation_id, status, accept_by, response, rejection_reason, accept: _, reject: _ } =
-                fields;
-            [Some(invitation_id), Some(status), Some(response), accept_by.as_ref(), rejection_reason.as_ref()]
+            let ReferralFields { invitation_id, status, response, accept_by, rejection_reason, expiring, .. } = fields;
+            let always = [invitation_id, status, response].map(Some);
+            always.into_iter().chain([accept_by.as_ref(), rejection_reason.as_ref(), expiring.as_ref()])
         });
+        let convert = self.convert.iter().flat_map(|fields| [Some(&fields.when), Some(&fields.opportunity)]);
         let StatusFields { sync_status, sync_message, last_sync: _, pending } = &self.status;
         let own =
             [Some(&self.ace_id), self.share.as_ref(), sync_status.as_ref(), sync_message.as_ref(), pending.as_ref()];
         let names: BTreeSet<&String> = own
             .into_iter()
             .chain(referral)
+            .chain(convert)
             .flatten()
             .chain(self.fields.iter().flat_map(|field| field.source.paths()))
             .chain(self.scope.crm.iter().map(|(path, _)| path))
@@ -306,6 +315,24 @@ impl ObjectMapping {
             Some(Value::List(items)) => items.iter().any(|item| wanted.contains(item)),
             Some(Value::Text(text)) => wanted.contains(text),
             Some(_) => false,
+        })
+    }
+
+    /// The rule that answers a referral in the rep's place.
+    pub fn rule_for(&self, aws: &Record, sender: Option<&str>) -> Option<&ReferralRule> {
+        let within = |wanted: &Option<Vec<String>>, value: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.iter().any(|one| one == value)))
+        };
+        let spend = match aws.value("expectedMonthlyAwsRevenue") {
+            Some(Value::Number(amount)) => Some(*amount),
+            _ => None,
+        };
+        self.referral.as_ref()?.rules.iter().find(|rule| {
+            within(&rule.country, aws.text("country"))
+                && within(&rule.industry, aws.text("industry"))
+                && within(&rule.sender, sender)
+                && rule.spend_from.is_none_or(|from| spend.is_some_and(|spend| spend >= from))
+                && rule.spend_to.is_none_or(|to| spend.is_some_and(|spend| spend <= to))
         })
     }
 

@@ -18,12 +18,18 @@ pub fn reference() -> String {
         let _ = writeln!(page, "| `{name}` | {} |", cell(about));
     }
     page.push_str("\n## Every setting of a section\n\n| Setting | What it is |\n|---|---|\n");
-    for (name, about) in described(&schema["properties"]["opportunity"]["properties"]) {
+    for (name, about) in described(&schema["properties"]["lead"]["properties"]) {
         let _ = writeln!(page, "| `{name}` | {} |", cell(about));
     }
-    for (table, name) in [("status", "StatusFields"), ("referral", "ReferralFields"), ("related", "Related")] {
+    for (table, name) in [
+        ("status", "StatusFields"),
+        ("referral", "ReferralFields"),
+        ("referral.rules[]", "ReferralRule"),
+        ("convert", "ConvertFields"),
+        ("related.…", "Related"),
+    ] {
         for (key, about) in described(&schema["definitions"][name]["properties"]) {
-            let key = if table == "related" { format!("related.….{key}") } else { format!("{table}.{key}") };
+            let key = format!("{table}.{key}");
             let _ = writeln!(page, "| `{key}` | {} |", cell(about));
         }
     }
@@ -72,6 +78,10 @@ mod tests {
             file if file.starts_with("version") => file.to_owned(),
             setting if setting.starts_with('#') => format!("{HEAD}{setting}\n[opportunity.fields]\n"),
             table if table.contains("[opportunity.fields]") => format!("{HEAD}{table}"),
+            lead if lead.starts_with("[lead.") => {
+                let own = "[lead]\nobject = \"Lead\"\nace_id = \"Lead_Id__c\"\n[lead.fields]\n";
+                format!("{HEAD}[opportunity.fields]\n{own}{lead}")
+            }
             table if table.starts_with('[') => format!("{HEAD}{table}\n[opportunity.fields]\n"),
             lines => format!("{HEAD}[opportunity.fields]\n{lines}"),
         };
@@ -91,7 +101,7 @@ mod tests {
     fn every_option_has_an_example() {
         let examples = examples().concat();
         let schema = schema();
-        for path in ["FullLine", "StatusFields", "ReferralFields", "Related"] {
+        for path in ["FullLine", "StatusFields", "ReferralFields", "ReferralRule", "ConvertFields", "Related"] {
             for (option, about) in described(&schema["definitions"][path]["properties"]) {
                 assert!(!about.is_empty(), "{path}.{option}");
                 let written =
@@ -99,9 +109,8 @@ mod tests {
                 assert!(written, "{path}.{option}");
             }
         }
-        for (setting, about) in described(&schema["properties"]["opportunity"]["properties"]) {
-            let written =
-                [format!("{setting} = "), format!("[opportunity.{setting}")].iter().any(|text| examples.contains(text));
+        for (setting, about) in described(&schema["properties"]["lead"]["properties"]) {
+            let written = [format!("{setting} = "), format!(".{setting}")].iter().any(|text| examples.contains(text));
             assert!(written && !about.is_empty(), "{setting}");
         }
     }

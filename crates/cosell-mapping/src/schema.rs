@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    CrmValue, Deleted, ReferralFields, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -33,6 +33,8 @@ struct Section {
     status: Option<StatusFields>,
     /// CRM fields of a referral that waits for an answer.
     referral: Option<ReferralFields>,
+    /// Leads only: the CRM's way of turning one into an opportunity.
+    convert: Option<ConvertFields>,
     /// What a new CRM record gets where AWS has no value.
     defaults: Option<BTreeMap<String, CrmValue>>,
     /// Only CRM records take part whose fields have one of these values.
@@ -95,10 +97,10 @@ fn section(kind: Kind, generator: &mut SchemaGenerator) -> Json {
     if let Some(required) = schema["required"].as_array_mut() {
         required.push(json!("fields"));
     }
-    if kind == Kind::Lead
+    if kind == Kind::Opportunity
         && let Some(properties) = schema["properties"].as_object_mut()
     {
-        properties.remove("referral");
+        properties.remove("convert");
     }
     schema
 }
@@ -127,7 +129,7 @@ mod tests {
                 assert_eq!(fields[field.key]["description"], field.about);
             }
         }
-        assert!(schema["properties"]["lead"]["properties"].get("referral").is_none());
+        assert!(schema["properties"]["opportunity"]["properties"].get("convert").is_none());
         let text = schema.to_string();
         for name in text.split("#/definitions/").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(schema["definitions"].get(name).is_some(), "{name}");

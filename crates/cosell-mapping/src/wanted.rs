@@ -1,7 +1,7 @@
 use cosell_model::catalog::Type;
 use serde::Serialize;
 
-use crate::{CrmKind, FieldMapping, ObjectMapping, ReferralFields, Source, StatusFields};
+use crate::{ConvertFields, CrmKind, FieldMapping, ObjectMapping, ReferralFields, Source, StatusFields};
 
 /// A field that the CRM must have for a mapping, and what kind would suit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,7 +41,8 @@ impl ObjectMapping {
             pending.iter().map(|name| own(name, CrmKind::LongText, Some(1_024), "what waits until AWS takes it")),
         );
         if let Some(referral) = &self.referral {
-            let ReferralFields { invitation_id, status, accept_by, response, rejection_reason, .. } = referral;
+            let ReferralFields { invitation_id, status, accept_by, response, rejection_reason, expiring, .. } =
+                referral;
             wanted.push(WantedField { unique: true, ..text(invitation_id, 40, "the invitation's identifier") });
             wanted.push(text(status, 20, "how the referral was answered"));
             wanted.extend(
@@ -50,6 +51,13 @@ impl ObjectMapping {
             wanted.push(own(response, CrmKind::Picklist, None, "where the rep answers"));
             wanted
                 .extend(rejection_reason.iter().map(|name| own(name, CrmKind::Picklist, None, "why the rep rejects")));
+            wanted.extend(
+                expiring.iter().map(|name| own(name, CrmKind::Boolean, None, "the time for an answer is nearly over")),
+            );
+        }
+        if let Some(ConvertFields { when, opportunity }) = &self.convert {
+            wanted.push(own(when, CrmKind::Boolean, None, "says that the lead is converted"));
+            wanted.push(own(opportunity, CrmKind::Reference, None, "the opportunity that it became"));
         }
         wanted.extend(self.fields.iter().flat_map(of_line));
         wanted.sort_by(|a, b| a.name.cmp(&b.name));

@@ -58,6 +58,33 @@ const FIELDS: &[(&str, &str)] = &[
     ("a field that AWS never answers, from AWS", r#"rejectionReason = { crm = "R__c", direction = "from_aws" }"#),
 ];
 
+const RULES: &str = r#"
+[opportunity.referral]
+invitation_id = "I__c"
+status = "S__c"
+response = "R__c"
+accept = "A"
+reject = "R"
+
+[[opportunity.referral.rules]]
+name = "a country and an industry that AWS does not know, and a reason to accept"
+answer = "accept"
+reason = "Other"
+country = ["Germany"]
+industry = ["Farming"]
+
+[[opportunity.referral.rules]]
+name = "a reason of one's own, and less than nothing"
+answer = "reject"
+reason = "no time"
+spend_from = 10
+spend_to = 1
+
+[[opportunity.referral.rules]]
+name = "everything"
+answer = "reject"
+"#;
+
 const SECTIONS: &[(&str, &str)] = &[
     ("an unknown section", "[opportunity.feilds2]\nx = 1"),
     ("an unknown kind", "[leads]\nobject = \"Lead\""),
@@ -71,11 +98,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("related records' options without a write", "[opportunity.related.Account]\ntemplate = \"001A\""),
     ("a referral without its fields", "[opportunity.referral]\nstatus = \"S__c\""),
     ("a status field that a line writes too", "[opportunity.status]\nsync_status = \"Name\""),
-    (
-        "a referral of a lead",
-        "[lead]\nobject = \"Lead\"\nace_id = \"L__c\"\n[lead.fields]\ncompany = \"Company\"\n[lead.referral]\n\
-        invitation_id = \"I__c\"\nstatus = \"S__c\"\nresponse = \"R__c\"\naccept = \"A\"\nreject = \"R\"",
-    ),
+    ("a conversion of an opportunity", "[opportunity.convert]\nwhen = \"C__c\"\nopportunity = \"O__c\""),
+    ("rules that answer nothing, or not so", RULES),
 ];
 
 fn said(text: &str) -> String {

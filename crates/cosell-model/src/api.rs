@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    Catalog, Field, InvalidId, InvitationId, Kind, MalformedValue, Record, Value,
+    Catalog, EngagementId, Field, InvalidId, InvitationId, Kind, MalformedValue, Record, Value,
     catalog::{Entity, OTHER_SOLUTION, Type, Write},
     file::UnusableFile,
     json,
@@ -31,6 +31,9 @@ const UPDATE_MEMBERS: [&str; 9] = [
     "LifeCycle",
 ];
 
+/// What AWS redacts of an opportunity of national security.
+const REDACTED: [&str; 5] = ["customerCompanyName", "customerWebsite", "country", "state", "postalCode"];
+
 /// A record, and the fields that were there but could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
@@ -38,6 +41,18 @@ pub struct Decoded {
     pub record: Record,
     /// What could not, by catalog key, or by its own name where the catalog does not know it.
     pub unread: Vec<(Cow<'static, str>, MalformedValue)>,
+}
+
+impl Decoded {
+    /// Without what AWS redacts when it answers: of an opportunity of national security who the customer is and where.
+    #[must_use]
+    pub fn unredacted(mut self) -> Self {
+        if self.record.text("doesOppBelongToNatSec") == Some("Yes") {
+            let kind = self.record.kind();
+            REDACTED.iter().filter_map(|key| kind.field(key)).for_each(|field| self.record.remove(field));
+        }
+        self
+    }
 }
 
 /// Reads a file with answers of the API or bodies of its requests: JSON in which no object has a member twice.
@@ -78,8 +93,22 @@ pub fn opportunity(get: &Json, summary: Option<&Json>) -> Decoded {
 }
 
 /// Reads the lead that `GetEngagement` shows after acceptance.
+///
+/// A contact's full name, which only files have, is made of the two that the API has.
 pub fn lead(get: &Json) -> Decoded {
-    decode(Kind::Lead, |field| Some(path::get(get, field.api?).cloned().unwrap_or(Json::Null)))
+    let mut decoded = decode(Kind::Lead, |field| Some(path::get(get, field.api?).cloned().unwrap_or(Json::Null)));
+    let names: Vec<&str> = ["firstName", "lastName"].iter().filter_map(|key| decoded.record.text(key)).collect();
+    if let Some(field) = Kind::Lead.field("fullName").filter(|_| !names.is_empty()) {
+        let name = Value::Text(names.join(" "));
+        decoded.record.set(field, name);
+    }
+    decoded
+}
+
+/// The identifier of an engagement's lead among its contexts, as `StartOpportunityFromEngagementTask` wants it.
+pub fn lead_context(get: &Json) -> Option<&str> {
+    let contexts = get.get("Contexts")?.as_array()?;
+    contexts.iter().find(|context| context.get("Type").is_some_and(|it| it == "Lead"))?.get("Id")?.as_str()
 }
 
 /// A record in the shape of `GetOpportunity` (a lead: of `GetEngagement`), which [`opportunity`] and [`lead`] read again.
@@ -160,6 +189,8 @@ pub struct Invitation {
     pub expires: Option<Timestamp>,
     /// Who invites.
     pub sender: Option<String>,
+    /// The engagement that it is about.
+    pub engagement: Option<EngagementId>,
     /// What to.
     pub invites: Invites,
     /// What AWS shows before acceptance, an opportunity or a lead; masked fields are absent.
@@ -194,6 +225,7 @@ pub fn invitation(get: &Json) -> Result<Invitation, UnusableInvitation> {
         status: Acceptance::from_name(status).ok_or_else(|| UnusableInvitation::Status(status.to_owned()))?,
         expires: text("ExpirationDate").and_then(|when| when.parse().ok()),
         sender: text("SenderCompanyName").map(str::to_owned),
+        engagement: text("EngagementId").and_then(|id| EngagementId::from_id_or_arn(id).ok()),
         invites,
         offer: decode(kind, |field| path::get(get, field.invitation?).cloned()),
     })
@@ -344,6 +376,20 @@ mod tests {
 
     fn field(key: &str) -> &'static Field {
         Kind::Opportunity.field(key).unwrap()
+    }
+
+    #[test]
+    fn what_aws_redacts_is_absent() {
+        let account =
+            json!({"CompanyName": "x", "WebsiteUrl": "x.example", "Address": {"CountryCode": "US", "City": "Kiel"}});
+        let answer = |secret: &str| json!({"NationalSecurity": secret, "Customer": {"Account": account}});
+        let shown = |secret: &str| {
+            let record = opportunity(&answer(secret), None).unredacted().record;
+            ["customerCompanyName", "customerWebsite", "country", "state", "postalCode", "city"]
+                .map(|key| record.value(key).is_some())
+        };
+        assert_eq!(shown("Yes"), [false, false, false, false, false, true]);
+        assert_eq!(shown("No"), [true; 6], "one without a value is empty, not absent");
     }
 
     #[test]
@@ -539,7 +585,8 @@ mod tests {
             prop_assert_eq!(read.unread, []);
             let placed = |field: &Field| field.api.is_some() || !field.summary.is_empty();
             prop_assert_eq!(filled(&read.record), filled(&in_the_api(&opportunity_record, placed)));
-            let read = lead(&document(&lead_record));
+            let mut read = lead(&document(&lead_record));
+            read.record.remove(Kind::Lead.field("fullName").expect("a lead has one"));
             prop_assert_eq!(filled(&read.record), filled(&in_the_api(&lead_record, |field| field.api.is_some())));
         }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::{Catalog, InvalidId, InvitationId, OpportunityId};
+use crate::{Catalog, EngagementId, InvalidId, InvitationId, OpportunityId};
 
 /// What rang.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Ring {
     Opportunity(OpportunityId),
     /// An invitation that we received was created, accepted, rejected or expired.
     Invitation(InvitationId),
+    /// A lead that AWS shares changed.
+    Lead(EngagementId),
     /// Nothing to do, and why.
     Nothing(&'static str),
 }
@@ -61,12 +63,21 @@ pub fn read(detail_type: &str, detail: &Json) -> Result<(Catalog, Ring), Unusabl
                 Ring::Invitation(id)
             }
         }
-        "Engagement Member Added"
-        | "Engagement Member Joined"
-        | "Engagement Resource Snapshot Created"
-        | "Resource Snapshot Created"
-        | "Engagement Created"
-        | "Engagement Updated" => Ring::Nothing("the opportunity or the invitation rings too"),
+        "Engagement Created" | "Engagement Updated" => {
+            let path = "/engagement/engagementId";
+            let contexts = detail.pointer("/engagement/ContextTypes").and_then(Json::as_array);
+            if contexts.is_some_and(|contexts| contexts.iter().any(|context| context == "Lead")) {
+                Ring::Lead(EngagementId::from_id_or_arn(text(path)).map_err(|cause| unusable(path, cause))?)
+            } else {
+                Ring::Nothing("no lead: its opportunity or its invitation rings too")
+            }
+        }
+        "Engagement Member Added" | "Engagement Member Joined" => {
+            Ring::Nothing("who takes part is not shown in the CRM")
+        }
+        "Engagement Resource Snapshot Created" | "Resource Snapshot Created" => {
+            Ring::Nothing("a copy for others of an opportunity that rings too")
+        }
         other => return Err(UnusableEvent::UnknownType(other.to_owned())),
     };
     Ok((text("/catalog").parse().map_err(UnusableEvent::Catalog)?, ring))
@@ -92,7 +103,13 @@ mod tests {
             Ok((Catalog::Aws, Ring::Invitation(id)))
         );
         assert!(matches!(read("Engagement Invitation Created", &invitation("SENDER")), Ok((_, Ring::Nothing(_)))));
-        assert!(matches!(read("Engagement Created", &json!({"catalog": "AWS"})), Ok((_, Ring::Nothing(_)))));
+        let engagement = |context: &str| json!({"catalog": "AWS", "engagement": {"engagementId": "eng-0123456789abcd", "ContextTypes": [context]}});
+        let id = "eng-0123456789abcd".parse().unwrap();
+        assert_eq!(read("Engagement Updated", &engagement("Lead")), Ok((Catalog::Aws, Ring::Lead(id))));
+        assert!(matches!(read("Engagement Created", &engagement("CustomerProject")), Ok((_, Ring::Nothing(_)))));
+        for none in ["Engagement Created", "Engagement Member Added", "Resource Snapshot Created"] {
+            assert!(matches!(read(none, &json!({"catalog": "AWS"})), Ok((_, Ring::Nothing(_)))));
+        }
     }
 
     #[test]

@@ -124,13 +124,26 @@ id!(
         rest.len() == 13 && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     })
 );
+id!(
+    /// An engagement: `eng-` and 14 lower-case letters or digits.
+    EngagementId,
+    "an engagement identifier (`eng-…`)",
+    |text| text.strip_prefix("eng-").is_some_and(|rest| {
+        rest.len() == 14 && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    })
+);
 
-impl InvitationId {
-    /// Reads an identifier or the ARN that ends in it: AWS uses both in the same places.
-    pub fn from_id_or_arn(text: &str) -> Result<Self, InvalidId> {
-        text.rsplit('/').next().unwrap_or(text).parse()
-    }
+macro_rules! from_id_or_arn {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Reads an identifier or the ARN that ends in it: AWS uses both in the same places.
+            pub fn from_id_or_arn(text: &str) -> Result<Self, InvalidId> {
+                text.rsplit('/').next().unwrap_or(text).parse()
+            }
+        }
+    )*};
 }
+from_id_or_arn!(InvitationId, EngagementId);
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ mod value;
 mod wire;
 
 pub use catalog::{Field, Kind};
-pub use ids::{Catalog, InvalidId, InvitationId, LeadId, OpportunityId};
+pub use ids::{Catalog, EngagementId, InvalidId, InvitationId, LeadId, OpportunityId};
 pub use record::Record;
 pub use value::{MalformedValue, Value};
 pub use wire::{Direction, PayloadVersion, UnknownVersion, Wire};

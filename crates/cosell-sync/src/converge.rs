@@ -1,12 +1,17 @@
 use cosell_mapping::{CrmValue, Deleted, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
-use cosell_model::{Catalog, Field, Record};
+use cosell_model::{
+    Catalog, Field, Kind, Record,
+    life_cycle::{Access, ReviewStatus, Standing, State},
+};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
     CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
     log::{Direction, Entry, Purpose, Status},
-    ports::{Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Rejection},
+    notice::Notice,
+    ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
+    push,
 };
 
 /// How long a function may take to write one record to the CRM before others may try.
@@ -18,6 +23,10 @@ pub struct Converger {
     pub crm: Box<dyn Crm>,
     /// cosell's memory.
     pub ledger: Box<dyn Ledger>,
+    /// The event bus, for what others may want to hear of.
+    pub bus: Box<dyn Bus>,
+    /// The queue to AWS, for changes of the CRM that AWS takes now.
+    pub to_aws: Box<dyn Queue>,
     /// How records correspond.
     pub mapping: Mapping,
     /// Which world of Partner Central this deployment serves.
@@ -38,6 +47,10 @@ pub struct Arrival<'a> {
     pub purpose: Purpose,
     /// The file it was in.
     pub file: Option<&'a str>,
+    /// When AWS was asked for it.
+    pub read_at: Option<Timestamp>,
+    /// What others are told once the CRM has it.
+    pub notices: Vec<Notice>,
 }
 
 /// What became of it.
@@ -81,6 +94,15 @@ impl Report {
         Self { status, message, pending }
     }
 
+    /// AWS's reviewer wants something changed.
+    fn action_required(comments: Option<&str>, pending: Vec<&'static Field>) -> Self {
+        let message = comments.map_or_else(
+            || "AWS asks for changes before it goes on.".to_owned(),
+            |comments| format!("AWS asks for changes before it goes on: {comments}"),
+        );
+        Self { status: "Action Required", message: Some(message), pending }
+    }
+
     /// Somebody has to mend it.
     pub(crate) fn refusal(message: String) -> Self {
         Self { status: "Error", message: Some(message), pending: Vec::new() }
@@ -102,7 +124,7 @@ pub(crate) fn newer(aws: &Record, crm: Option<&CrmRecord>) -> Side {
 impl Converger {
     /// Merges what AWS says into the CRM's record and remembers what both agree on.
     pub async fn converge(&self, arrival: Arrival<'_>) -> Result<(Link, Converged), SyncError> {
-        let Arrival { aws, mut link, facts, purpose, file } = arrival;
+        let Arrival { aws, mut link, facts, purpose, file, read_at, mut notices } = arrival;
         let object = self.mapping.of(aws.kind()).ok_or_else(|| not_mapped(aws))?;
         self.unclaimed(&link)?;
         let stored = link.clone();
@@ -117,6 +139,12 @@ impl Converger {
         let crm = self.present(object, &link).await?;
         if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
             return Ok((link, Converged::OutOfScope));
+        }
+        if let (Some(crm), Some(convert)) = (&crm, &object.convert)
+            && crm.fields.get(&convert.when).is_some_and(CrmValue::is_true)
+        {
+            // The CRM has closed it: what it became goes on.
+            return Ok((link, Converged::Unchanged));
         }
         if crm.is_none() && link.crm().is_some() && !self.revived(object, &mut link, purpose, file).await? {
             return Ok((link, Converged::Deleted));
@@ -137,9 +165,17 @@ impl Converger {
             writes.insert(id.0.to_owned(), CrmValue::Text(id.1.to_owned()));
         }
 
-        if !writes.is_empty() || crm.is_none() {
+        let standing = Standing::of(aws);
+        let moved = standing.status.map(State::as_str).filter(|review| link.review.as_deref() != Some(review));
+        let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
+        if !writes.is_empty() || crm.is_none() || asked {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
-            self.status(object, &mut writes, &Report::waiting(waiting, None));
+            let report = if standing.status == Some(ReviewStatus::ActionRequired) {
+                Report::action_required(aws.text("apnReviewerComments"), waiting)
+            } else {
+                Report::waiting(waiting, None)
+            };
+            self.status(object, &mut writes, &report);
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;
@@ -158,8 +194,28 @@ impl Converger {
         if let Some(seen) = seen {
             link.last_modified = Some(seen.to_owned());
         }
+        if let Some(review) = moved {
+            // The first look at a record is no news.
+            if let Some(previous) = link.review.replace(review.to_owned()) {
+                notices.push(Notice::ReviewStatusChanged { previous, review_status: review.to_owned() });
+            }
+            notices.extend(asked.then_some(Notice::ActionRequired));
+        }
+        link.read_at = read_at.or(link.read_at);
+        if !written.is_empty() || crm.is_none() {
+            let fields = written.iter().map(|field| field.key.to_owned()).collect();
+            notices.push(Notice::Synced { direction: Direction::FromAws, fields });
+        }
+        self.tell(aws.kind(), &link, &notices).await;
         if link != stored {
             self.ledger.save(&mut link).await?;
+        }
+        if let Some(crm) = &crm
+            && link.opportunity().is_some()
+            && plan.won_by(Side::Crm).any(|(line, _)| standing.access(aws.kind(), line.ace) == Access::Open)
+        {
+            // What waited for AWS's review, or was edited while nobody looked: it goes now, not at the next push.
+            self.to_aws.send(&[push::message(object, crm)?]).await?;
         }
         if written.is_empty() && crm.is_some() {
             return Ok((link, Converged::Unchanged));
@@ -170,6 +226,17 @@ impl Converger {
         entry.problems = conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).collect();
         self.ledger.log(&[in_file(entry, file)]).await?;
         Ok((link, Converged::Written))
+    }
+
+    /// Tells others. A bus that takes nothing keeps no record waiting: the sync log has it all.
+    pub(crate) async fn tell(&self, kind: Kind, link: &Link, notices: &[Notice]) {
+        let events: Vec<_> = notices.iter().map(|it| it.event(self.catalog, kind, link, (self.now)())).collect();
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.bus.publish(&events).await {
+            tracing::error!(error = SyncError::from(error).chain(), "the event bus took no notice");
+        }
     }
 
     /// Whether a record whose CRM record was deleted is to be made again.
@@ -190,6 +257,8 @@ impl Converger {
         }
         let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", link);
         self.ledger.log(&[in_file(entry, file)]).await?;
+        let failed = Notice::SyncFailed { direction: Direction::FromAws, codes: vec!["CRM_RECORD_DELETED".to_owned()] };
+        self.tell(object.kind, link, &[failed]).await;
         if object.deleted == Deleted::Unlink {
             link.unlinked = true;
             self.ledger.save(link).await?;
@@ -385,6 +454,7 @@ impl Converger {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.tell(object.kind, link, &[Notice::failed(Direction::FromAws, &problems)]).await;
         let mut entry = self.entry(purpose, Status::Error, "the CRM refused the record", link);
         entry.problems = problems;
         Ok(self.ledger.log(&[in_file(entry, file)]).await?)
@@ -397,13 +467,11 @@ impl Converger {
 
 /// The unique CRM field by which a record of this link is found or made.
 fn unique_key<'l>(object: &'l ObjectMapping, link: &'l Link) -> Option<(&'l str, &'l str)> {
-    match (link.ace_id(), link.invitation(), link.opportunity()) {
-        (Some(_), Some(invitation), None) => {
-            object.referral.as_ref().map(|fields| (fields.invitation_id.as_str(), invitation.as_str()))
-        }
-        (Some(id), ..) => Some((object.ace_id.as_str(), id)),
-        (None, ..) => None,
+    // A referral has no opportunity before it is accepted.
+    if object.kind == Kind::Opportunity && link.opportunity().is_none() {
+        return Some((&object.referral.as_ref()?.invitation_id, link.invitation()?.as_str()));
     }
+    Some((&object.ace_id, link.ace_id()?))
 }
 
 fn conflicts(plan: &cosell_mapping::Plan<'_>) -> impl Iterator<Item = Rejection> {

@@ -5,15 +5,16 @@ use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
 use cosell_model::{
     Field, Kind, OpportunityId, Record, Value, Wire, api,
     catalog::{Entity, Write},
-    life_cycle::{Acceptance, Access, Standing},
+    life_cycle::{Acceptance, Access, ReviewStatus, Standing, State},
     validate::{self, Operation, Problem, validate},
 };
 
 use crate::{
-    Converged, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
+    Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
     converge::{Report, newer, sentence},
     from_aws::FromAws,
     log::{Direction, Entry, Purpose, Status},
+    notice::Notice,
     ports::{CrmKey, CrmRecord, PortError, Rejection, Task, TaskState},
     push::Changed,
 };
@@ -50,7 +51,9 @@ impl Deliver {
     /// Brings AWS in step with a record of the CRM.
     pub async fn record(&self, record: CrmRef) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
-        let object = &converger.mapping.opportunity;
+        let Some(object) = converger.mapping.objects().find(|object| object.object == record.object) else {
+            return Ok(Disposition::Skip(SkipReason::OutOfScope));
+        };
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
             return Ok(Disposition::Skip(SkipReason::Deleted));
         };
@@ -66,19 +69,29 @@ impl Deliver {
             let problems = unmappable.iter().map(Rejection::from).collect();
             return self.refuse(&case, "some fields cannot be turned into ACE's", problems).await;
         }
+        let invitation = case.link.invitation().cloned();
         let outcome = match (answer(&case), case.link.opportunity(), &case.link.share) {
             (Some(answer), ..) => self.answer(&mut case, answer).await,
+            _ if object.kind == Kind::Lead => self.convert(&mut case).await,
+            // A draft that cosell did not make: of a lead, or somebody's in Partner Central.
+            (None, Some(_), None) if is_draft(&case.link) && object.wants_share(&case.crm.fields) => {
+                self.share(&mut case).await
+            }
             (None, _, Some(share)) if !share.submitted => self.share(&mut case).await,
             (None, Some(_), _) => self.update(&mut case).await,
             (None, None, _) if object.wants_share(&case.crm.fields) => self.share(&mut case).await,
             (None, None, _) => Ok(Disposition::Skip(SkipReason::NotShared)),
         };
-        match outcome {
-            Err(SyncError::Port(PortError::Rejected { problems, what })) => {
+        match (outcome, invitation) {
+            // Somebody in Partner Central was faster: the CRM shows how it stands there.
+            (Err(SyncError::Port(PortError::Conflict { .. })), Some(invitation)) if case.link.is_pending() => {
+                self.from_aws.invitation(&invitation, Purpose::Push).await
+            }
+            (Err(SyncError::Port(PortError::Rejected { problems, what })), _) => {
                 tracing::warn!(crm = %case.crm.id, what, "AWS refused the record");
                 self.refuse(&case, "AWS refused the record", problems).await
             }
-            other => other,
+            (other, _) => other,
         }
     }
 
@@ -109,6 +122,8 @@ impl Deliver {
         }
         self.submitted(case, share, &id).await?;
 
+        let fields = sent(&case.ours).iter().map(|(field, _)| field.key.to_owned()).collect();
+        converger.tell(case.object.kind, &case.link, &[Notice::Synced { direction: Direction::ToAws, fields }]).await;
         let entry = self.entry(case, Status::ApiSuccess, "created, completed and submitted at AWS");
         converger.ledger.log(&[entry]).await?;
         self.from_aws.opportunity(&id, Purpose::Push).await?;
@@ -134,7 +149,9 @@ impl Deliver {
             submitted: false,
         };
         case.link.share = Some(share.clone());
-        case.link.set_base(&sent(&case.ours));
+        if case.link.opportunity().is_none() {
+            case.link.set_base(&sent(&case.ours));
+        }
         converger.ledger.save(&mut case.link).await?;
         Ok(share)
     }
@@ -189,7 +206,7 @@ impl Deliver {
         let Some(id) = case.link.opportunity().cloned() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
         for _ in 0..CONFLICTS {
             let current = partner_central.opportunity(&id).await?;
-            let aws = api::opportunity(&current, None).record;
+            let aws = api::opportunity(&current, None).unredacted().record;
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
@@ -238,6 +255,9 @@ impl Deliver {
             let base = plan.base_after(Kind::Opportunity, |field| changes.get(field).map(|_| Side::Crm));
             case.link.set_base(&base);
             converger.ledger.save(&mut case.link).await?;
+            let fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
+            let synced = Notice::Synced { direction: Direction::ToAws, fields };
+            converger.tell(case.object.kind, &case.link, &[synced]).await;
             let partial = if message.is_some() { Status::Partial } else { Status::ApiSuccess };
             let mut entry = self.entry(case, partial, "updated at AWS");
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
@@ -255,8 +275,16 @@ impl Deliver {
         else {
             return Ok(Disposition::Skip(SkipReason::NotShared));
         };
-        let (message, converged) = match answer {
-            Answer::Accept => {
+        let (message, converged) = match (answer, case.link.engagement().cloned()) {
+            (Answer::Accept, Some(engagement)) => {
+                partner_central.join(&invitation).await?;
+                referral.status = Acceptance::Accepted;
+                case.link.referral = Some(referral);
+                converger.ledger.save(&mut case.link).await?;
+                self.from_aws.lead(&engagement, Purpose::Push).await?;
+                ("lead accepted at AWS", Converged::Written)
+            }
+            (Answer::Accept, None) => {
                 let task = partner_central.accept(&invitation, &referral.accept_token).await?;
                 let opportunity = task.opportunity.clone();
                 finished(task, "the acceptance")?;
@@ -270,12 +298,12 @@ impl Deliver {
                 converger.ledger.save(&mut case.link).await?;
                 ("referral accepted at AWS", self.from_aws.opportunity(&id, Purpose::Push).await?.1)
             }
-            Answer::Reject(reason) => {
+            (Answer::Reject(reason), _) => {
                 partner_central.reject(&invitation, &reason).await?;
                 referral.status = Acceptance::Rejected;
                 case.link.referral = Some(referral);
                 converger.ledger.save(&mut case.link).await?;
-                self.from_aws.invitation(&invitation).await?;
+                self.from_aws.invitation(&invitation, Purpose::Push).await?;
                 ("referral rejected at AWS", Converged::Written)
             }
         };
@@ -286,11 +314,73 @@ impl Deliver {
         })
     }
 
+    /// Makes AWS's opportunity of a lead that the CRM has converted, and ties it to the CRM's.
+    async fn convert(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let fields = &case.crm.fields;
+        let converted =
+            case.object.convert.as_ref().filter(|convert| fields.get(&convert.when).is_some_and(CrmValue::is_true));
+        let accepted = case.link.referral.as_ref().is_some_and(|referral| referral.status == Acceptance::Accepted);
+        let (Some(converted), Some(engagement), true) = (converted, case.link.engagement().cloned(), accepted) else {
+            return Ok(Disposition::Skip(SkipReason::Unchanged));
+        };
+        let mut conversion = match case.link.conversion.clone() {
+            Some(conversion) if conversion.opportunity.is_some() => {
+                return Ok(Disposition::Skip(SkipReason::Unchanged));
+            }
+            Some(conversion) => conversion,
+            None => {
+                let begun = Conversion { token: uuid::Uuid::new_v4().to_string(), opportunity: None };
+                case.link.conversion = Some(begun.clone());
+                converger.ledger.save(&mut case.link).await?;
+                begun
+            }
+        };
+        let shown = partner_central.engagement(&engagement).await?;
+        let Some(context) = api::lead_context(&shown) else {
+            return Err(PortError::NotFound { what: format!("the lead of {engagement}") }.into());
+        };
+        let task = partner_central.convert(&engagement, context, &conversion.token).await?;
+        let made = task.opportunity.clone();
+        finished(task, "the conversion of the lead")?;
+        let running = || SyncError::Running { what: format!("the conversion of {engagement}") };
+        let id = made.ok_or_else(running)?;
+
+        if let Some(record) = fields.get(&converted.opportunity).and_then(CrmValue::as_text) {
+            let object = converger.mapping.opportunity.object.clone();
+            self.tie(&id, CrmRef { object, id: record.to_owned() }).await?;
+        }
+        self.from_aws.opportunity(&id, Purpose::Push).await?;
+        let message = format!("the lead became opportunity {id} at AWS");
+        conversion.opportunity = Some(id);
+        case.link.conversion = Some(conversion);
+        converger.ledger.save(&mut case.link).await?;
+        converger.ledger.log(&[self.entry(case, Status::ApiSuccess, &message)]).await?;
+        Ok(Disposition::Done)
+    }
+
+    /// Links AWS's draft of a converted lead with the opportunity that the CRM made of it. What AWS put into the draft
+    /// counts as agreed on, so that what the rep has in the CRM goes there and not the other way.
+    async fn tie(&self, id: &OpportunityId, record: CrmRef) -> Result<(), SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let key = LinkKey::Opportunity(id.clone());
+        let known = converger.ledger.link(&key).await?;
+        if known.as_ref().is_some_and(|link| link.crm().is_some()) {
+            return Ok(());
+        }
+        let draft = partner_central.opportunity(id).await?;
+        let mut link = known.unwrap_or_else(|| Link::new(key));
+        link.also(LinkKey::Crm(record));
+        link.set_base(&api::opportunity(&draft, None).record);
+        Ok(converger.ledger.save(&mut link).await?)
+    }
+
     /// Says on the record and in the sync log what is wrong; the record waits for somebody to edit it.
     async fn refuse(&self, case: &Case<'_>, why: &str, problems: Vec<Rejection>) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
         let text = sentence(&format!("Not sent to AWS, {why}"), &problems);
         converger.report(case.object, &case.crm, &Report::refusal(text)).await?;
+        converger.tell(case.object.kind, &case.link, &[Notice::failed(Direction::ToAws, &problems)]).await;
         let mut entry = self.entry(case, Status::Error, why);
         entry.problems = problems;
         converger.ledger.log(&[entry]).await?;
@@ -318,7 +408,7 @@ enum Answer {
 
 fn answer(case: &Case<'_>) -> Option<Answer> {
     let ReferralFields { response, accept, reject, rejection_reason, .. } = case.object.referral.as_ref()?;
-    if case.link.referral.as_ref()?.status != Acceptance::Pending {
+    if !case.link.is_pending() {
         return None;
     }
     let text = |name: &str| case.crm.fields.get(name).and_then(CrmValue::as_text);
@@ -330,6 +420,11 @@ fn answer(case: &Case<'_>) -> Option<Answer> {
         }
         _ => None,
     }
+}
+
+/// Whether AWS has never been asked to look at it.
+fn is_draft(link: &Link) -> bool {
+    link.review.as_deref() == Some(ReviewStatus::PendingSubmission.as_str())
 }
 
 fn finished(task: Task, what: &str) -> Result<(), SyncError> {

@@ -22,6 +22,8 @@ pub enum Disposition {
 pub enum SkipReason {
     /// Both sides agree already: a duplicate, or the echo of our own write.
     Unchanged,
+    /// AWS was asked after it rang: what it announced is in the CRM.
+    AlreadyRead,
     /// Nobody asked for this record to be shared.
     NotShared,
     /// An event that says nothing that we need.
@@ -43,6 +45,7 @@ impl SkipReason {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
+            Self::AlreadyRead => "already_read",
             Self::NotShared => "not_shared",
             Self::NotNeeded => "not_needed",
             Self::UnknownType => "unknown_type",

@@ -18,8 +18,8 @@ const FOLDERS: [&str; 2] = ["opportunity-outbound/", "lead-outbound/"];
 /// Where copies land. The rest of a key is `<folder>/<version>/<name>`.
 pub const LANDING: &str = "landing/";
 
-/// Records of one file that are settled at the same time.
-const ABREAST: usize = 4;
+/// Records of one file that are settled at the same time: the CRM's adapter makes one request of what they ask for.
+const ABREAST: usize = 200;
 
 fn landing_key(file: &AceFile) -> String {
     let (folder, name) = file.key.rsplit_once('/').unwrap_or(("", &file.key));
@@ -170,8 +170,15 @@ impl Settle {
             return Ok(false);
         };
         let link = self.converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
-        let arrival =
-            Arrival { aws: &aws, link, facts: CrmFields::new(), purpose: Purpose::OutboundFile, file: Some(&file.key) };
+        let arrival = Arrival {
+            aws: &aws,
+            link,
+            facts: CrmFields::new(),
+            purpose: Purpose::OutboundFile,
+            file: Some(&file.key),
+            read_at: None,
+            notices: Vec::new(),
+        };
         Ok(self.converger.converge(arrival).await?.1 != Converged::Rejected)
     }
 

@@ -1,40 +1,74 @@
-//! Rings from AWS: opportunities and invitations. A ring names a record; its present state is fetched and merged.
+//! Rings from AWS: opportunities, invitations, leads. A ring names a record; its present state is fetched and merged.
 
-use cosell_mapping::{CrmValue, ReferralFields};
+use cosell_mapping::{Answer, CrmValue, ObjectMapping, ReferralFields, ReferralRule};
 use cosell_model::{
-    InvitationId, OpportunityId, api,
+    EngagementId, InvitationId, Kind, OpportunityId, api,
     event::{self, Ring},
     life_cycle::Acceptance,
 };
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    Converged, Converger, CrmRef, Disposition, Link, LinkKey, Referral, SkipReason, SyncError,
+    Converged, Converger, CrmRef, Disposition, Link, LinkKey, Referral, SkipReason, SyncError, Work,
     converge::{Arrival, whole_seconds},
-    log::Purpose,
-    ports::{CrmFields, CrmKey, CrmRecord, PartnerCentral, PortError},
+    log::{Purpose, Status},
+    notice::Notice,
+    ports::{CrmFields, CrmKey, CrmRecord, Ledger, PartnerCentral, PortError, PortResult},
+    push, reconcile,
 };
+
+/// How much older than our question an event must be for its news to be in the answer: AWS may ring a little before it
+/// answers the new state, and clocks differ.
+const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 
 /// The part of an EventBridge event that says what rang.
 #[derive(Debug, Deserialize)]
-pub struct Envelope {
+struct Envelope {
     /// AWS's name of the event.
     #[serde(rename = "detail-type")]
-    pub detail_type: String,
+    detail_type: String,
+    /// Who rang.
+    #[serde(default)]
+    source: String,
+    /// When.
+    #[serde(default)]
+    time: Option<Timestamp>,
     /// What it is about.
-    pub detail: Json,
+    detail: Json,
 }
 
-/// The record that an event in a message's body is about. Several events of a batch about one record cost one read: its
-/// present state is what counts.
-pub fn subject(body: &str) -> Option<String> {
-    let Envelope { detail_type, detail } = serde_json::from_str(body).ok()?;
-    match event::read(&detail_type, &detail).ok()? {
-        (catalog, Ring::Opportunity(id)) => Some(format!("{catalog}/{id}")),
-        (catalog, Ring::Invitation(id)) => Some(format!("{catalog}/{id}")),
-        (_, Ring::Nothing(_)) => None,
-    }
+/// What AWS answers of the record that rang.
+pub enum Answered {
+    /// `GetOpportunity`, and `GetAwsOpportunitySummary` where the mapping uses it.
+    Opportunity {
+        /// Which.
+        id: OpportunityId,
+        /// The first answer.
+        opportunity: Json,
+        /// The second one.
+        summary: Option<Json>,
+    },
+    /// `GetEngagement` of a lead.
+    Lead {
+        /// Which.
+        id: EngagementId,
+        /// The answer.
+        engagement: Json,
+    },
+    /// `GetEngagementInvitation`.
+    Invitation(Box<api::Invitation>),
+}
+
+/// An answer of AWS's, and how we came to ask.
+pub struct Seen {
+    /// The answer.
+    pub answered: Answered,
+    /// When we asked.
+    pub at: Timestamp,
+    /// Why we asked.
+    pub purpose: Purpose,
 }
 
 /// Reads Partner Central and brings it into the CRM.
@@ -45,34 +79,99 @@ pub struct FromAws {
     pub converger: Converger,
 }
 
-impl FromAws {
-    /// Works off one event, in the body of a queue's message.
-    pub async fn event(&self, body: &str) -> Disposition {
-        let result = async {
-            let envelope: Envelope = serde_json::from_str(body)
-                .map_err(|cause| SyncError::Body { expected: "an EventBridge event", cause })?;
-            let (catalog, ring) = match event::read(&envelope.detail_type, &envelope.detail) {
-                Err(event::UnusableEvent::UnknownType(name)) => {
-                    tracing::warn!(detail_type = name, "an event of an unknown type was left alone");
-                    return Ok(Disposition::Skip(SkipReason::UnknownType));
-                }
-                read => read?,
-            };
-            if catalog != self.converger.catalog {
-                tracing::warn!(%catalog, "an event of the other catalog was refused: mend the rule's pattern");
-                return Ok(Disposition::Skip(SkipReason::OtherCatalog));
-            }
-            Ok(match ring {
-                Ring::Opportunity(id) => self.opportunity(&id, Purpose::Event).await?.1.into(),
-                Ring::Invitation(id) => self.invitation(&id).await?,
-                Ring::Nothing(_) => Disposition::Skip(SkipReason::NotNeeded),
-            })
-        };
-        result.await.into()
+/// Works off events, each in the body of a queue's message.
+impl Work for FromAws {
+    type Seen = Seen;
+
+    /// The record that rang: its present state is what counts, and that costs one read.
+    fn subject(&self, body: &str) -> Option<String> {
+        let Envelope { detail_type, detail, .. } = serde_json::from_str(body).ok()?;
+        match event::read(&detail_type, &detail).ok()? {
+            (catalog, Ring::Opportunity(id)) => Some(format!("{catalog}/{id}")),
+            (catalog, Ring::Invitation(id)) => Some(format!("{catalog}/{id}")),
+            (catalog, Ring::Lead(id)) => Some(format!("{catalog}/{id}")),
+            (_, Ring::Nothing(_)) => None,
+        }
     }
 
+    /// Asks AWS for the present state of what rang, unless that is known to be in the CRM.
+    async fn look(&self, body: String) -> Result<Seen, Disposition> {
+        let envelope: Envelope =
+            serde_json::from_str(&body).map_err(|cause| SyncError::Body { expected: "an EventBridge event", cause })?;
+        let (catalog, ring) = match event::read(&envelope.detail_type, &envelope.detail) {
+            Err(event::UnusableEvent::UnknownType(name)) => {
+                tracing::warn!(detail_type = name, "an event of an unknown type was left alone");
+                return Err(Disposition::Skip(SkipReason::UnknownType));
+            }
+            read => read.map_err(SyncError::from)?,
+        };
+        if catalog != self.converger.catalog {
+            tracing::warn!(%catalog, "an event of the other catalog was refused: mend the rule's pattern");
+            return Err(Disposition::Skip(SkipReason::OtherCatalog));
+        }
+        let purpose = if envelope.source == reconcile::SOURCE { Purpose::Reconciliation } else { Purpose::Event };
+        let at = envelope.time;
+        let seen = match ring {
+            Ring::Nothing(_) => return Err(Disposition::Skip(SkipReason::NotNeeded)),
+            Ring::Opportunity(id) => {
+                self.not_read_since(at, LinkKey::Opportunity(id.clone())).await?;
+                self.ask_opportunity(&id, purpose).await
+            }
+            Ring::Lead(id) => {
+                // An engagement that nobody invited us to by a lead is none of the CRM's.
+                let key = LinkKey::Engagement(id.clone());
+                if self.converger.ledger.link(&key).await.map_err(SyncError::from)?.is_none() {
+                    return Err(Disposition::Skip(SkipReason::NotNeeded));
+                }
+                self.not_read_since(at, key).await?;
+                self.ask_lead(&id, purpose).await
+            }
+            Ring::Invitation(id) => self.ask_invitation(&id, purpose).await,
+        };
+        Ok(seen?)
+    }
+
+    /// Brings what AWS answered into the CRM.
+    async fn settle(&self, seen: Seen) -> Disposition {
+        match self.arrive(seen).await {
+            Ok(Some((_, converged))) => converged.into(),
+            Ok(None) => Disposition::Skip(SkipReason::NotNeeded),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl FromAws {
     /// Brings an opportunity's present state into the CRM.
     pub async fn opportunity(&self, id: &OpportunityId, purpose: Purpose) -> Result<(Link, Converged), SyncError> {
+        let seen = self.ask_opportunity(id, purpose).await?;
+        let unchanged = || (Link::new(LinkKey::Opportunity(id.clone())), Converged::Unchanged);
+        Ok(self.arrive(seen).await?.unwrap_or_else(unchanged))
+    }
+
+    /// Brings a lead's present state into the CRM.
+    pub async fn lead(&self, id: &EngagementId, purpose: Purpose) -> Result<Disposition, SyncError> {
+        Ok(self.settle(self.ask_lead(id, purpose).await?).await)
+    }
+
+    /// Brings an invitation's present state into the CRM, and what it led to.
+    pub async fn invitation(&self, id: &InvitationId, purpose: Purpose) -> Result<Disposition, SyncError> {
+        Ok(self.settle(self.ask_invitation(id, purpose).await?).await)
+    }
+
+    /// Ends a ring that came before we last asked: late and repeated events cost no read.
+    async fn not_read_since(&self, rang: Option<Timestamp>, key: LinkKey) -> Result<(), Disposition> {
+        let Some(rang) = rang else { return Ok(()) };
+        let link = self.converger.ledger.link(&key).await.map_err(SyncError::from)?;
+        let read_at = link.and_then(|link| link.read_at);
+        if read_at.is_some_and(|at| rang.saturating_add(SETTLED).is_ok_and(|settled| settled <= at)) {
+            return Err(Disposition::Skip(SkipReason::AlreadyRead));
+        }
+        Ok(())
+    }
+
+    async fn ask_opportunity(&self, id: &OpportunityId, purpose: Purpose) -> Result<Seen, SyncError> {
+        let at = (self.converger.now)();
         let summary = async {
             if self.converger.mapping.opportunity.needs_summary() {
                 self.partner_central.summary(id).await
@@ -80,14 +179,59 @@ impl FromAws {
                 Ok(None)
             }
         };
-        let (answer, summary) = futures::try_join!(self.partner_central.opportunity(id), summary)?;
-        let api::Decoded { record, unread } = api::opportunity(&answer, summary.as_ref());
-        for (field, cause) in unread {
-            tracing::warn!(opportunity = %id, %field, %cause, "AWS answered a value that cannot be read");
+        let (opportunity, summary) = futures::try_join!(self.partner_central.opportunity(id), summary)?;
+        Ok(Seen { answered: Answered::Opportunity { id: id.clone(), opportunity, summary }, at, purpose })
+    }
+
+    async fn ask_lead(&self, id: &EngagementId, purpose: Purpose) -> Result<Seen, SyncError> {
+        let at = (self.converger.now)();
+        let engagement = self.partner_central.engagement(id).await?;
+        Ok(Seen { answered: Answered::Lead { id: id.clone(), engagement }, at, purpose })
+    }
+
+    async fn ask_invitation(&self, id: &InvitationId, purpose: Purpose) -> Result<Seen, SyncError> {
+        let at = (self.converger.now)();
+        let answer = self.partner_central.invitation(id).await?;
+        let invitation =
+            api::invitation(&answer).map_err(|cause| SyncError::Invitation { id: id.to_string(), cause })?;
+        Ok(Seen { answered: Answered::Invitation(Box::new(invitation)), at, purpose })
+    }
+
+    /// What became of an answer; none where nothing is to be shown of it.
+    async fn arrive(&self, seen: Seen) -> Result<Option<(Link, Converged)>, SyncError> {
+        let Seen { answered, at, purpose } = seen;
+        match answered {
+            Answered::Opportunity { id, opportunity, summary } => {
+                let decoded = api::opportunity(&opportunity, summary.as_ref()).unredacted();
+                let link = self.link_of(&id, decoded.record.text("partnerCrmUniqueIdentifier")).await?;
+                self.converged(decoded, link, at, purpose).await.map(Some)
+            }
+            Answered::Lead { id, engagement } => {
+                let decoded = api::lead(&engagement);
+                let key = LinkKey::Engagement(id);
+                let link = self.converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+                self.converged(decoded, link, at, purpose).await.map(Some)
+            }
+            Answered::Invitation(invitation) => self.invited(*invitation, purpose).await,
         }
-        let link = self.link_of(id, record.text("partnerCrmUniqueIdentifier")).await?;
-        let facts = self.referral_facts(&link);
-        self.converger.converge(Arrival { aws: &record, link, facts, purpose, file: None }).await
+    }
+
+    /// Merges a record that is ours by now: an opportunity, or a lead that we accepted.
+    async fn converged(
+        &self,
+        decoded: api::Decoded,
+        link: Link,
+        at: Timestamp,
+        purpose: Purpose,
+    ) -> Result<(Link, Converged), SyncError> {
+        let api::Decoded { record, unread } = decoded;
+        for (field, cause) in unread {
+            tracing::warn!(ace_id = link.ace_id(), %field, %cause, "AWS answered a value that cannot be read");
+        }
+        let facts = self.converger.mapping.of(record.kind()).map(|object| shown(object, &link)).unwrap_or_default();
+        let arrival =
+            Arrival { aws: &record, link, facts, purpose, file: None, read_at: Some(at), notices: Vec::new() };
+        self.converger.converge(arrival).await
     }
 
     /// The link of an opportunity: by its identifier, else by the CRM identifier that it carries, else by the
@@ -103,7 +247,9 @@ impl FromAws {
             let object = self.converger.mapping.opportunity.object.clone();
             found = ledger.link(&LinkKey::Crm(CrmRef { object, id: crm_id.to_owned() })).await?;
         }
+        // Asking costs a call of AWS's strictest class: only while an acceptance may have made it.
         if found.is_none()
+            && !ledger.open_invitations().await?.is_empty()
             && let Some(invitation) = self.partner_central.invitation_behind(id).await?
         {
             found = ledger.link(&LinkKey::Invitation(invitation)).await?;
@@ -141,62 +287,171 @@ impl FromAws {
         Ok(link)
     }
 
-    /// Shows an invitation in the CRM as it stands at AWS.
-    pub async fn invitation(&self, id: &InvitationId) -> Result<Disposition, SyncError> {
-        let answer = self.partner_central.invitation(id).await?;
-        let invitation =
-            api::invitation(&answer).map_err(|cause| SyncError::Invitation { id: id.to_string(), cause })?;
-        let Some(fields) = &self.converger.mapping.opportunity.referral else {
-            return Ok(Disposition::Skip(SkipReason::NotNeeded));
+    /// Shows an invitation as it stands at AWS. Once accepted, the opportunity or the lead itself says more.
+    async fn invited(
+        &self,
+        invitation: api::Invitation,
+        purpose: Purpose,
+    ) -> Result<Option<(Link, Converged)>, SyncError> {
+        let api::Invitation { id, status, expires, sender, engagement, invites, offer } = invitation;
+        let kind = match invites {
+            api::Invites::Opportunity => Kind::Opportunity,
+            api::Invites::Lead => Kind::Lead,
         };
-        if invitation.invites == api::Invites::Lead {
-            return Ok(Disposition::Skip(SkipReason::NotNeeded));
+        let Some(object) = self.converger.mapping.of(kind).filter(|object| object.referral.is_some()) else {
+            return Ok(None);
+        };
+        let Some(mut link) = self.link_of_invitation(&id, engagement.filter(|_| kind == Kind::Lead), status).await?
+        else {
+            return Ok(None);
+        };
+        let known = link.referral.take();
+        let news = known.is_none();
+        let mut referral = known.unwrap_or_else(|| Referral {
+            status,
+            accept_token: uuid::Uuid::new_v4().to_string(),
+            expires,
+            warned: false,
+            rule: None,
+        });
+        (referral.status, referral.expires) = (status, expires);
+        link.referral = Some(referral);
+        if status == Acceptance::Accepted && (link.opportunity().is_some() || link.engagement().is_some()) {
+            return self.accepted(link, purpose).await.map(Some);
         }
-        let key = LinkKey::Invitation(id.clone());
-        let known = self.converger.ledger.link(&key).await?;
-        if known.is_none() && invitation.status != Acceptance::Pending {
-            // Answered or expired before we ever saw it: there is nothing left to show.
-            return Ok(Disposition::Skip(SkipReason::NotNeeded));
+
+        let mut notices = Vec::new();
+        if news {
+            notices.push(Notice::ReferralReceived { expires_at: expires });
         }
-        let mut link = known.unwrap_or_else(|| Link::new(key));
-        let token = link.referral.take().map_or_else(|| uuid::Uuid::new_v4().to_string(), |known| known.accept_token);
-        link.referral = Some(Referral { status: invitation.status, accept_token: token });
-        // Once accepted, the opportunity itself says more than the invitation.
-        if let Some(opportunity) = link.opportunity().cloned() {
-            self.converger.unclaimed(&link)?;
-            self.converger.ledger.save(&mut link).await?;
-            return Ok(self.opportunity(&opportunity, Purpose::Event).await?.1.into());
+        if self.is_expiring(object, &link)
+            && let Some(referral) = &mut link.referral
+            && !std::mem::replace(&mut referral.warned, true)
+        {
+            notices.push(Notice::ReferralExpiring { expires_at: expires });
         }
-        let mut facts = self.referral_facts(&link);
-        if let (Some(name), Some(expires)) = (&fields.accept_by, invitation.expires) {
-            facts.insert(name.clone(), CrmValue::Text(whole_seconds(expires)));
+        let rule = object.rule_for(&offer.record, sender.as_deref()).filter(|_| news && status == Acceptance::Pending);
+        let mut facts = shown(object, &link);
+        if let (Some(rule), Some(referral)) = (rule, &mut link.referral) {
+            referral.rule = Some(rule.name.clone());
+            facts.extend(answered(object, rule));
         }
-        let aws = invitation.offer.record;
-        let arrival = Arrival { aws: &aws, link, facts, purpose: Purpose::Event, file: None };
-        Ok(self.converger.converge(arrival).await?.1.into())
+        let arrival = Arrival { aws: &offer.record, link, facts, purpose, file: None, read_at: None, notices };
+        let (link, converged) = self.converger.converge(arrival).await?;
+        if let (Some(rule), Converged::Written) = (rule, &converged) {
+            self.ruled(object, rule, &link, purpose).await?;
+        }
+        Ok(Some((link, converged)))
     }
 
-    /// What the CRM shows of a referral besides its fields.
-    fn referral_facts(&self, link: &Link) -> CrmFields {
-        let (Some(names), Some(referral), Some(id)) =
-            (&self.converger.mapping.opportunity.referral, &link.referral, link.invitation())
-        else {
-            return CrmFields::new();
+    /// The link of an invitation; none where nothing is to be shown of it: answered or expired before we ever saw it, or
+    /// to an opportunity or a lead that we have already.
+    async fn link_of_invitation(
+        &self,
+        id: &InvitationId,
+        lead: Option<EngagementId>,
+        status: Acceptance,
+    ) -> PortResult<Option<Link>> {
+        let ledger: &dyn Ledger = self.converger.ledger.as_ref();
+        let mut link = ledger.link(&LinkKey::Invitation(id.clone())).await?;
+        if let (None, Some(lead)) = (&link, &lead) {
+            link = ledger.link(&LinkKey::Engagement(lead.clone())).await?;
+        }
+        if link.is_none() && status != Acceptance::Pending {
+            return Ok(None);
+        }
+        let mut link = link.unwrap_or_else(|| Link::new(LinkKey::Invitation(id.clone())));
+        link.also(LinkKey::Invitation(id.clone()));
+        if let Some(lead) = lead {
+            link.also(LinkKey::Engagement(lead));
+        }
+        Ok(Some(link))
+    }
+
+    /// Remembers that a referral is accepted, by us or by somebody in Partner Central itself, and shows what it hid.
+    async fn accepted(&self, mut link: Link, purpose: Purpose) -> Result<(Link, Converged), SyncError> {
+        self.converger.unclaimed(&link)?;
+        self.converger.ledger.save(&mut link).await?;
+        let seen = match (link.opportunity(), link.engagement()) {
+            (Some(id), _) => self.ask_opportunity(id, purpose).await?,
+            (None, Some(id)) => self.ask_lead(id, purpose).await?,
+            (None, None) => return Ok((link, Converged::Unchanged)),
         };
-        let ReferralFields { invitation_id, status, .. } = names;
-        CrmFields::from([
-            (invitation_id.clone(), CrmValue::Text(id.to_string())),
-            (status.clone(), CrmValue::Text(shown(referral.status).to_owned())),
-        ])
+        Ok(Box::pin(self.arrive(seen)).await?.unwrap_or((link, Converged::Unchanged)))
+    }
+
+    /// Whether a referral waits and the time for an answer is nearly over.
+    fn is_expiring(&self, object: &ObjectMapping, link: &Link) -> bool {
+        let (Some(fields), Some(referral)) = (&object.referral, &link.referral) else { return false };
+        let soon = (self.converger.now)().saturating_add(SignedDuration::from_hours(fields.warn_before_hours.into()));
+        let expires = referral.expires.filter(|_| link.is_pending());
+        expires.zip(soon.ok()).is_some_and(|(expires, soon)| expires <= soon)
+    }
+
+    /// A rule has answered in the rep's place: it stands in the CRM, where a person may still change it, and goes to AWS.
+    async fn ruled(
+        &self,
+        object: &ObjectMapping,
+        rule: &ReferralRule,
+        link: &Link,
+        purpose: Purpose,
+    ) -> Result<(), SyncError> {
+        let Converger { crm, ledger, to_aws, .. } = &self.converger;
+        let answer = match rule.answer {
+            Answer::Accept => "accepts",
+            Answer::Reject => "rejects",
+        };
+        let message = format!("the rule `{}` {answer} the referral", rule.name);
+        ledger.log(&[self.converger.entry(purpose, Status::Processed, &message, link)]).await?;
+        let Some(record) = link.crm() else { return Ok(()) };
+        // Whatever is lost here, the next push finds the answer in the CRM.
+        if let Some(record) = crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? {
+            to_aws.send(&[push::message(object, &record)?]).await?;
+        }
+        Ok(())
     }
 }
 
-/// An invitation's status as the CRM shows it.
-fn shown(status: Acceptance) -> &'static str {
-    match status {
+/// What the CRM shows of a referral besides its fields.
+fn shown(object: &ObjectMapping, link: &Link) -> CrmFields {
+    let (Some(names), Some(referral), Some(id)) = (&object.referral, &link.referral, link.invitation()) else {
+        return CrmFields::new();
+    };
+    let ReferralFields { invitation_id, status, accept_by, expiring, .. } = names;
+    let word = match referral.status {
         Acceptance::Pending => "Pending",
         Acceptance::Accepted => "Accepted",
         Acceptance::Rejected => "Rejected",
         Acceptance::Expired => "Expired",
+    };
+    let mut facts = CrmFields::from([
+        (invitation_id.clone(), CrmValue::Text(id.to_string())),
+        (status.clone(), CrmValue::Text(word.to_owned())),
+    ]);
+    if let (Some(name), Some(expires)) = (accept_by, referral.expires) {
+        facts.insert(name.clone(), CrmValue::Text(whole_seconds(expires)));
     }
+    if let Some(name) = expiring {
+        facts.insert(name.clone(), CrmValue::Bool(referral.warned && link.is_pending()));
+    }
+    facts
+}
+
+/// A rule's answer, where a rep would give it.
+fn answered(object: &ObjectMapping, rule: &ReferralRule) -> CrmFields {
+    let Some(ReferralFields { response, accept, reject, rejection_reason, .. }) = &object.referral else {
+        return CrmFields::new();
+    };
+    let text = |text: &str| CrmValue::Text(text.to_owned());
+    let mut facts = CrmFields::from([(
+        response.clone(),
+        text(match rule.answer {
+            Answer::Accept => accept,
+            Answer::Reject => reject,
+        }),
+    )]);
+    if let (Some(name), Some(reason)) = (rejection_reason, &rule.reason) {
+        facts.insert(name.clone(), text(reason));
+    }
+    facts
 }

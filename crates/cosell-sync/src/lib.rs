@@ -9,11 +9,14 @@ pub mod files;
 pub mod from_aws;
 mod link;
 pub mod log;
+pub mod notice;
 pub mod ports;
 pub mod push;
 pub mod reconcile;
 pub mod replay;
+mod work;
 
 pub use converge::{Arrival, Converged, Converger};
 pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
-pub use link::{CrmRef, Link, LinkKey, Referral, Share};
+pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share};
+pub use work::Work;

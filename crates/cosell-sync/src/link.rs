@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cosell_model::{InvitationId, Kind, LeadId, OpportunityId, Record, life_cycle::Acceptance};
+use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -15,6 +15,8 @@ pub enum LinkKey {
     Lead(LeadId),
     /// An invitation from AWS.
     Invitation(InvitationId),
+    /// An engagement by which AWS shares a lead.
+    Engagement(EngagementId),
     /// A record of the CRM.
     Crm(CrmRef),
     /// A record of the CRM that is being made, by a digest of what it will be found by.
@@ -27,6 +29,7 @@ impl fmt::Display for LinkKey {
             Self::Opportunity(id) => write!(f, "opportunity#{id}"),
             Self::Lead(id) => write!(f, "lead#{id}"),
             Self::Invitation(id) => write!(f, "invitation#{id}"),
+            Self::Engagement(id) => write!(f, "engagement#{id}"),
             Self::Crm(CrmRef { object, id }) => write!(f, "crm#{object}#{id}"),
             Self::Making(CrmRef { object, id }) => write!(f, "making#{object}#{id}"),
         }
@@ -73,6 +76,25 @@ pub struct Referral {
     pub status: Acceptance,
     /// The token of the acceptance.
     pub accept_token: String,
+    /// Until when it can be answered.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+    /// Whether somebody was warned that this is soon.
+    #[serde(default)]
+    pub warned: bool,
+    /// The rule that answered it in the rep's place.
+    #[serde(default)]
+    pub rule: Option<String>,
+}
+
+/// How far turning a lead into an opportunity is. It is stored before it begins, so that a repetition is the same call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// The token of the task.
+    pub token: String,
+    /// The opportunity that AWS made of it.
+    #[serde(default)]
+    pub opportunity: Option<OpportunityId>,
 }
 
 /// What belongs together: a record at AWS, a record in the CRM, and what both said when they last agreed.
@@ -96,6 +118,15 @@ pub struct Link {
     /// The referral behind it.
     #[serde(default)]
     pub referral: Option<Referral>,
+    /// What becomes of a lead.
+    #[serde(default)]
+    pub conversion: Option<Conversion>,
+    /// The review's last known status.
+    #[serde(default)]
+    pub review: Option<String>,
+    /// When AWS was asked for what was last brought into the CRM: what rang well before that is in it.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
     /// Whether somebody deleted the CRM's record and it is to stay so.
     #[serde(default)]
     pub unlinked: bool,
@@ -115,6 +146,9 @@ impl Link {
             last_modified: None,
             share: None,
             referral: None,
+            conversion: None,
+            review: None,
+            read_at: None,
             unlinked: false,
             claimed_until: None,
         }
@@ -143,6 +177,27 @@ impl Link {
         self.keys.iter().find_map(|key| if let LinkKey::Invitation(id) = key { Some(id) } else { None })
     }
 
+    /// The engagement at AWS.
+    pub fn engagement(&self) -> Option<&EngagementId> {
+        self.keys.iter().find_map(|key| if let LinkKey::Engagement(id) = key { Some(id) } else { None })
+    }
+
+    /// Whether it is a referral that nobody has answered.
+    pub fn is_pending(&self) -> bool {
+        self.referral.as_ref().is_some_and(|referral| referral.status == Acceptance::Pending)
+    }
+
+    /// The invitation, if it waits for an answer, or for the opportunity that its acceptance makes.
+    pub fn open_invitation(&self) -> Option<&InvitationId> {
+        let referral = self.referral.as_ref()?;
+        let led_nowhere = self.opportunity().is_none() && self.engagement().is_none();
+        self.invitation().filter(|_| match referral.status {
+            Acceptance::Pending => true,
+            Acceptance::Accepted => led_nowhere,
+            Acceptance::Rejected | Acceptance::Expired => false,
+        })
+    }
+
     /// The record in the CRM.
     pub fn crm(&self) -> Option<&CrmRef> {
         self.keys.iter().find_map(|key| if let LinkKey::Crm(record) = key { Some(record) } else { None })
@@ -150,10 +205,12 @@ impl Link {
 
     /// The identifier that AWS's users know it by.
     pub fn ace_id(&self) -> Option<&str> {
-        let invitation = self.invitation().map(InvitationId::as_str);
         let lead =
             || self.keys.iter().find_map(|key| if let LinkKey::Lead(id) = key { Some(id.as_str()) } else { None });
-        self.opportunity().map(OpportunityId::as_str).or_else(lead).or(invitation)
+        let opportunity = self.opportunity().map(OpportunityId::as_str).or_else(lead);
+        opportunity
+            .or_else(|| self.engagement().map(EngagementId::as_str))
+            .or_else(|| self.invitation().map(InvitationId::as_str))
     }
 
     /// The last common snapshot.

@@ -20,6 +20,9 @@ pub enum Purpose {
     /// An event rang.
     #[serde(rename = "Event")]
     Event,
+    /// No event rang: a comparison with AWS's lists found it.
+    #[serde(rename = "Reconciliation")]
+    Reconciliation,
     /// A CRM record changed.
     #[serde(rename = "Push")]
     Push,

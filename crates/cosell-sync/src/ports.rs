@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use cosell_mapping::{Description, Unmappable};
-use cosell_model::{InvitationId, OpportunityId, validate::Problem};
+use cosell_model::{EngagementId, InvitationId, OpportunityId, validate::Problem};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::{Link, LinkKey, log::Entry};
+use crate::{Link, LinkKey, log::Entry, notice::Event};
 
 /// What a port's own client said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -155,6 +156,15 @@ pub struct Listed {
     pub last_modified: String,
 }
 
+/// One line of a list of invitations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invited {
+    /// The invitation.
+    pub id: InvitationId,
+    /// Until when it can be answered.
+    pub expires: Option<Timestamp>,
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -178,7 +188,11 @@ pub trait PartnerCentral: Send + Sync {
     /// `ListOpportunities` changed at or after `since` (AWS's own timestamp), oldest first.
     async fn opportunities(&self, since: Option<&str>, page: Option<&str>) -> PortResult<Page<Listed>>;
     /// `ListEngagementInvitations` that we received and have not answered.
-    async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<InvitationId>>;
+    async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<Invited>>;
+    /// `ListOpportunities` that are approved and neither launched nor lost: AWS works on them.
+    async fn open_opportunities(&self, page: Option<&str>) -> PortResult<Page<Listed>>;
+    /// `GetEngagement`.
+    async fn engagement(&self, id: &EngagementId) -> PortResult<Json>;
     /// `CreateOpportunity` with a complete body, its token included.
     async fn create(&self, body: &Json) -> PortResult<Stored>;
     /// `UpdateOpportunity` with a complete body, its `LastModifiedDate` included.
@@ -191,7 +205,11 @@ pub trait PartnerCentral: Send + Sync {
     async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task>;
     /// `StartEngagementByAcceptingInvitationTask`.
     async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task>;
-    /// `RejectEngagementInvitation`.
+    /// `AcceptEngagementInvitation`: joins the engagement of a lead. What is accepted already is no error.
+    async fn join(&self, id: &InvitationId) -> PortResult<()>;
+    /// `StartOpportunityFromEngagementTask`: makes an opportunity of a lead.
+    async fn convert(&self, id: &EngagementId, context: &str, token: &str) -> PortResult<Task>;
+    /// `RejectEngagementInvitation`. What is rejected already is no error.
     async fn reject(&self, id: &InvitationId, reason: &str) -> PortResult<()>;
 }
 
@@ -293,6 +311,8 @@ pub trait Ledger: Send + Sync {
     /// Stores a link and all its keys at once and moves its version on. [`PortError::Conflict`] when somebody stored it
     /// since it was read, or when a key leads to another link.
     async fn save(&self, link: &mut Link) -> PortResult<()>;
+    /// The invitations of every link that waits for an answer.
+    async fn open_invitations(&self) -> PortResult<Vec<InvitationId>>;
     /// A cursor by name.
     async fn cursor(&self, name: &str) -> PortResult<Option<String>>;
     /// Moves a cursor.
@@ -314,6 +334,13 @@ pub enum LogOf<'l> {
     Record(&'l str),
     /// Everything of a day, UTC.
     Day(&'l str),
+}
+
+/// The event bus, for what cosell tells others.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Puts events on the bus, or says that it could not; some may then be there already.
+    async fn publish(&self, events: &[Event]) -> PortResult<()>;
 }
 
 /// A message that goes on a queue.

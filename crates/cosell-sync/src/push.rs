@@ -1,6 +1,7 @@
 //! Finds what changed in the CRM and puts one message a record on the queue to AWS.
 
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping};
+use cosell_model::Kind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -53,10 +54,22 @@ impl Push {
     /// Goes through the changes, page by page, until there are none or `go_on` says stop. The cursor is stored after
     /// each page: a run that dies repeats one page at most.
     pub async fn run(&self, go_on: impl Fn() -> bool) -> Result<Pushed, SyncError> {
-        let object = &self.mapping.opportunity;
+        let mut pushed = Pushed::default();
+        let answered = |object: &&ObjectMapping| object.kind == Kind::Opportunity || object.referral.is_some();
+        for object in self.mapping.objects().filter(answered) {
+            self.object(object, &go_on, &mut pushed).await?;
+        }
+        Ok(pushed)
+    }
+
+    async fn object(
+        &self,
+        object: &ObjectMapping,
+        go_on: impl Fn() -> bool,
+        pushed: &mut Pushed,
+    ) -> Result<(), SyncError> {
         let name = format!("push:{}", object.object);
         let mut cursor = self.ledger.cursor(&name).await?;
-        let mut pushed = Pushed::default();
         loop {
             let changes = self.crm.changed_since(&object.object, cursor.as_deref(), &object.crm_fields(), PAGE).await?;
             let messages = changes
@@ -72,21 +85,21 @@ impl Push {
                 self.ledger.set_cursor(&name, &changes.cursor).await?;
             }
             if changes.caught_up {
-                return Ok(pushed);
+                return Ok(());
             }
             if !go_on() {
                 pushed.unfinished = true;
-                return Ok(pushed);
+                return Ok(());
             }
             cursor = Some(changes.cursor);
         }
     }
 }
 
-/// Whether a record is shared, is to be shared, or is a referral.
+/// Whether a record is shared, is to be shared, or is a referral. Leads of files have nobody who waits for an answer.
 fn concerns_aws(object: &ObjectMapping, record: &CrmRecord) -> bool {
     let filled = |name: &str| !matches!(record.fields.get(name), None | Some(CrmValue::Null));
-    let known = filled(&object.ace_id)
+    let known = (object.kind == Kind::Opportunity && filled(&object.ace_id))
         || object.wants_share(&record.fields)
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id));
     known && object.in_scope(&record.fields)
@@ -96,7 +109,8 @@ fn unwritable(cause: serde_json::Error) -> SyncError {
     SyncError::Body { expected: "writable as JSON", cause }
 }
 
-fn message(object: &ObjectMapping, record: &CrmRecord) -> Result<Message, SyncError> {
+/// The message that brings AWS in step with a record of the CRM.
+pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord) -> Result<Message, SyncError> {
     let changed = Changed {
         record: CrmRef { object: object.object.clone(), id: record.id.clone() },
         modified_at: record.modified_at.clone(),

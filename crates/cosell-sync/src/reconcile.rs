@@ -1,12 +1,13 @@
 //! Finds what events missed: they are best effort. What is new or newer than we know rings the same queues again.
 
+use cosell_mapping::Mapping;
 use cosell_model::{Catalog, InvitationId, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    LinkKey, SyncError,
+    Link, LinkKey, SyncError,
     ports::{Ledger, Message, PartnerCentral, Queue},
 };
 
@@ -22,6 +23,8 @@ pub struct Reconcile {
     pub invitations: Box<dyn Queue>,
     /// Which world of Partner Central this deployment serves.
     pub catalog: Catalog,
+    /// How records correspond: how long before the end of a referral somebody is to be warned.
+    pub mapping: Mapping,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -33,28 +36,52 @@ pub struct Reconciled {
     pub opportunities: usize,
     /// Those whose present state no event had brought.
     pub opportunities_missed: usize,
-    /// Invitations that wait for an answer.
+    /// Invitations that wait for an answer, at AWS or as far as we know.
     pub invitations: usize,
-    /// Those that no event had brought.
+    /// Those that no event had brought, or whose end no event had told.
     pub invitations_missed: usize,
+    /// Those whose time is nearly over.
+    pub invitations_expiring: usize,
+    /// Opportunities that AWS works on and that were read again because that was long ago: changes of AWS's own view do
+    /// not show in its list.
+    pub refreshed: usize,
+    /// Whether there is more for the next run.
+    pub unfinished: bool,
 }
 
 /// The source of events that reconciliation makes in place of lost ones.
 pub const SOURCE: &str = "cosell.reconcile";
 
-const CURSOR: &str = "reconcile";
+const CHANGED: &str = "reconcile";
+const REFRESHED: &str = "reconcile:refreshed";
 
 /// How far back the very first run looks.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// How much of what was seen is looked at again: AWS may list a change late. It costs a look into the ledger.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// How old our last look at a record may be that AWS works on.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Reconcile {
-    /// Goes through both lists once.
-    pub async fn run(&self) -> Result<Reconciled, SyncError> {
-        let mut reconciled = Reconciled::default();
-        // Only AWS's own timestamps are good watermarks; the last one is asked for again, which is harmless. The first run
-        // has none: it looks back a little and leaves the existing pipeline alone, which somebody has to match first.
+    /// Goes through AWS's lists once, as far as `go_on` lets it. A run that ends early or dies goes on where it stored
+    /// that it was.
+    pub async fn run(&self, go_on: impl Fn() -> bool) -> Result<Reconciled, SyncError> {
+        let mut found = Reconciled::default();
+        self.invitations(&mut found).await?;
+        self.changed(&go_on, &mut found).await?;
+        self.stale(&go_on, &mut found).await?;
+        metrics::counter!("missed_events").increment((found.opportunities_missed + found.invitations_missed) as u64);
+        Ok(found)
+    }
+
+    /// Opportunities that changed since the last run. Only AWS's own timestamps are good watermarks.
+    async fn changed(&self, go_on: impl Fn() -> bool, found: &mut Reconciled) -> Result<(), SyncError> {
+        // The first run has no mark: it looks back a little and leaves the existing pipeline alone, which somebody has to
+        // match first.
         let first = || (self.now)().saturating_sub(FIRST_LOOK).unwrap_or(Timestamp::MIN).to_string();
-        let since = self.ledger.cursor(CURSOR).await?.unwrap_or_else(first);
+        let mark = self.ledger.cursor(CHANGED).await?.unwrap_or_else(first);
+        let since = mark.parse().ok().and_then(|mark: Timestamp| mark.checked_sub(OVERLAP).ok());
+        let since = since.map_or_else(|| mark.clone(), |since| format!("{since:.3}"));
         let mut page = None;
         loop {
             let listed = self.partner_central.opportunities(Some(&since), page.as_deref()).await?;
@@ -66,30 +93,89 @@ impl Reconcile {
                 }
             }
             self.opportunities.send(&missed).await?;
-            reconciled.opportunities += listed.items.len();
-            reconciled.opportunities_missed += missed.len();
-            if let Some(line) = listed.items.last() {
-                self.ledger.set_cursor(CURSOR, &line.last_modified).await?;
+            found.opportunities += listed.items.len();
+            found.opportunities_missed += missed.len();
+            if let Some(line) = listed.items.last().filter(|line| line.last_modified > mark) {
+                self.ledger.set_cursor(CHANGED, &line.last_modified).await?;
+            }
+            page = listed.next;
+            if page.is_none() {
+                return Ok(());
+            }
+            if !go_on() {
+                found.unfinished = true;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Invitations that wait, as AWS lists them and as we remember them. One that waits on one side only, or not long
+    /// any more, rings.
+    async fn invitations(&self, found: &mut Reconciled) -> Result<(), SyncError> {
+        let lead_time =
+            self.mapping.objects().filter_map(|object| Some(object.referral.as_ref()?.warn_before_hours)).max();
+        let lead_time = SignedDuration::from_hours(lead_time.unwrap_or(0).into());
+        let soon = (self.now)().saturating_add(lead_time).unwrap_or(Timestamp::MAX);
+        let mut remembered = self.ledger.open_invitations().await?;
+        let mut rings = Vec::new();
+        let mut page = None;
+        loop {
+            let listed = self.partner_central.pending_invitations(page.as_deref()).await?;
+            found.invitations += listed.items.len();
+            for invited in listed.items {
+                remembered.retain(|id| *id != invited.id);
+                let link = self.ledger.link(&LinkKey::Invitation(invited.id.clone())).await?;
+                let warned = |link: &Link| link.referral.as_ref().is_some_and(|referral| referral.warned);
+                let expiring = invited.expires.is_some_and(|expires| expires <= soon);
+                if link.is_none() {
+                    found.invitations_missed += 1;
+                } else if expiring && !link.is_some_and(|link| warned(&link)) {
+                    found.invitations_expiring += 1;
+                } else {
+                    continue;
+                }
+                rings.push(invitation_ring(self.catalog, &invited.id));
             }
             page = listed.next;
             if page.is_none() {
                 break;
             }
         }
+        found.invitations += remembered.len();
+        found.invitations_missed += remembered.len();
+        rings.extend(remembered.iter().map(|id| invitation_ring(self.catalog, id)));
+        Ok(self.invitations.send(&rings).await?)
+    }
+
+    /// Once a day: records that AWS works on and that nobody has read for long.
+    async fn stale(&self, go_on: impl Fn() -> bool, found: &mut Reconciled) -> Result<(), SyncError> {
+        let now = (self.now)();
+        let long_ago = now.saturating_sub(STALE).unwrap_or(Timestamp::MIN);
+        let last: Option<Timestamp> = self.ledger.cursor(REFRESHED).await?.and_then(|at| at.parse().ok());
+        if last.is_some_and(|last| last > long_ago) {
+            return Ok(());
+        }
+        let mut page = None;
         loop {
-            let listed = self.partner_central.pending_invitations(page.as_deref()).await?;
-            let mut missed = Vec::new();
-            for id in &listed.items {
-                if self.ledger.link(&LinkKey::Invitation(id.clone())).await?.is_none() {
-                    missed.push(invitation_ring(self.catalog, id));
+            let listed = self.partner_central.open_opportunities(page.as_deref()).await?;
+            let mut stale = Vec::new();
+            for line in &listed.items {
+                // Without a link it is one that the CRM does not want, or one to be found as changed.
+                let link = self.ledger.link(&LinkKey::Opportunity(line.id.clone())).await?;
+                if link.is_some_and(|link| link.crm().is_some() && link.read_at.is_none_or(|at| at < long_ago)) {
+                    stale.push(opportunity_ring(self.catalog, &line.id));
                 }
             }
-            self.invitations.send(&missed).await?;
-            reconciled.invitations += listed.items.len();
-            reconciled.invitations_missed += missed.len();
+            self.opportunities.send(&stale).await?;
+            found.refreshed += stale.len();
             page = listed.next;
             if page.is_none() {
-                return Ok(reconciled);
+                return Ok(self.ledger.set_cursor(REFRESHED, &now.to_string()).await?);
+            }
+            if !go_on() {
+                // From its beginning at the next run: what was read meanwhile is not stale any more.
+                found.unfinished = true;
+                return Ok(());
             }
         }
     }

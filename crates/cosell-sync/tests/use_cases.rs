@@ -4,9 +4,10 @@
 
 mod memory;
 
+use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
 use cosell_sync::{
-    Disposition, SkipReason, SyncError,
+    Disposition, SkipReason, SyncError, Work,
     log::Status,
     ports::{FileState, Message, PortResult, Queue},
     reconcile::Reconcile,
@@ -17,6 +18,13 @@ use serde_json::{Value as Json, json};
 fn sample(name: &str) -> String {
     let path = format!("{}/../../events/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// An event that just came.
+fn fresh(name: &str) -> String {
+    let mut event: Json = serde_json::from_str(&sample(name)).unwrap();
+    event.as_object_mut().unwrap().remove("time");
+    event.to_string()
 }
 
 fn at_aws(id: &str) -> Json {
@@ -78,7 +86,7 @@ async fn every_sample_event_ends_as_its_readme_says() {
         "no-identifier.json",
         "malformed.txt",
     ] {
-        let disposition = world.reader().event(&sample(&format!("eventbridge/{name}"))).await;
+        let disposition = world.rings(&sample(&format!("eventbridge/{name}"))).await;
         words.push(format!("{name}: {}", word(&disposition)));
     }
     for name in ["changed.json", "malformed.txt"] {
@@ -90,14 +98,14 @@ async fn every_sample_event_ends_as_its_readme_says() {
 #[tokio::test]
 async fn a_ring_that_says_nothing_new_writes_nothing() {
     let world = world();
-    let ring = sample("eventbridge/opportunity-updated.json");
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    assert!(matches!(world.rings(&ring).await, Disposition::Done));
     assert_eq!(world.crm_text("006000000000000001", "Name").as_deref(), Some("Grid data lake"));
     assert_eq!(world.crm_text("006000000000000001", "ACE_Use_Case__c").as_deref(), Some("Security & Compliance"));
     assert_eq!(world.crm_text("006000000000000001", "AWS_Stage__c").as_deref(), Some("Engaged"));
     world.mutate(|w| w.calls.clear());
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
-    assert_eq!(world.mutate(|w| w.calls.clone()), ["GetOpportunity", "GetAwsOpportunitySummary", "fetch"]);
+    assert!(matches!(world.rings(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.mutate(|w| w.calls.clone()), ["GetOpportunity", "GetAwsOpportunitySummary", "fetch", "save"]);
 }
 
 /// The shipped mapping with the customer in a related account.
@@ -119,7 +127,7 @@ fn with_accounts(write: &str, more: &str) -> String {
 
 #[tokio::test]
 async fn a_new_record_finds_or_makes_its_account() {
-    let ring = sample("eventbridge/opportunity-updated.json");
+    let ring = fresh("eventbridge/opportunity-updated.json");
     let account_of = |world: &Shared| {
         let row = world.mutate(|w| w.crm.iter().find(|(_, (kind, _))| kind == "Opportunity").map(|(id, _)| id.clone()));
         world.crm_text(&row.unwrap(), "AccountId")
@@ -145,7 +153,7 @@ async fn a_new_record_finds_or_makes_its_account() {
             w.opportunities.get_mut("O1234567").unwrap()["Customer"]["Account"]["CompanyName"] =
                 json!("Nordlicht Energie");
         });
-        assert!(matches!(world.reader().event(&ring).await, Disposition::Done), "{write} {more}");
+        assert!(matches!(world.rings(&ring).await, Disposition::Done), "{write} {more}");
         let account = account_of(&world);
         if let Some(expected) = expected {
             assert_eq!(account.as_deref(), Some(expected), "{write} {more}");
@@ -162,17 +170,14 @@ async fn a_new_record_finds_or_makes_its_account() {
             assert_eq!(account, None, "nothing says which");
         }
         world.mutate(|w| w.calls.clear());
-        assert!(
-            matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)),
-            "{write} {more}"
-        );
+        assert!(matches!(world.rings(&ring).await, Disposition::Skip(SkipReason::Unchanged)), "{write} {more}");
         assert!(!world.mutate(|w| w.calls.clone()).iter().any(|call| call == "create" || call == "find"));
     }
 }
 
 #[tokio::test]
 async fn an_arrival_that_is_cut_anywhere_ends_as_one_deal_with_one_account() {
-    let ring = sample("eventbridge/opportunity-updated.json");
+    let ring = fresh("eventbridge/opportunity-updated.json");
     let arriving = || {
         let world = world();
         world.mutate(|w| w.mapping = Some(with_accounts("create", "match = [\"Name\"]")));
@@ -180,13 +185,13 @@ async fn an_arrival_that_is_cut_anywhere_ends_as_one_deal_with_one_account() {
     };
     let calls = {
         let world = arriving();
-        world.reader().event(&ring).await;
+        world.rings(&ring).await;
         world.mutate(|w| w.calls.len())
     };
     for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
         let world = arriving();
         world.mutate(|w| w.lost = Some((nth, carried_out)));
-        until_settled(async || world.reader().event(&ring).await).await;
+        until_settled(async || world.rings(&ring).await).await;
         let kinds = world.mutate(|w| w.crm.values().map(|(kind, _)| kind.clone()).collect::<Vec<_>>());
         assert_eq!(kinds, ["Account", "Opportunity"], "call {nth} lost, carried out: {carried_out}");
     }
@@ -197,13 +202,13 @@ async fn a_changed_customer_reaches_the_account_that_the_deal_has() {
     let world = world();
     world.mutate(|w| w.mapping = Some(with_accounts("update", "match = [\"Name\"]")));
     world.rep_edits("Account", "001A", &[("Name", json!("Old name")), ("Website", json!("old.example"))]);
-    let ring = sample("eventbridge/opportunity-updated.json");
-    world.reader().event(&ring).await;
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.rings(&ring).await;
     let deal =
         world.mutate(|w| w.crm.iter().find(|(_, (kind, _))| kind == "Opportunity").map(|(id, _)| id.clone())).unwrap();
     world.rep_edits("Opportunity", &deal, &[("AccountId", json!("001A"))]);
     world.aws_edits("O1234567", "/Customer/Account/WebsiteUrl", json!("new.example"));
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    assert!(matches!(world.rings(&ring).await, Disposition::Done));
     assert_eq!(world.crm_text("001A", "Website").as_deref(), Some("new.example"));
     assert!(world.mutate(|w| w.crm[&deal].1.keys().all(|name| !name.contains('.'))), "paths are no fields");
 }
@@ -218,7 +223,7 @@ async fn a_new_record_is_a_copy_of_the_template() {
         "006T",
         &[("Name", json!("Template")), ("RecordTypeId", json!("012A")), ("StageName", json!("Won"))],
     );
-    assert!(matches!(world.reader().event(&sample("eventbridge/opportunity-updated.json")).await, Disposition::Done));
+    assert!(matches!(world.rings(&fresh("eventbridge/opportunity-updated.json")).await, Disposition::Done));
     let deal = world.mutate(|w| w.crm.keys().find(|id| *id != "006T").cloned()).unwrap();
     assert_eq!(world.crm_text(&deal, "Name").as_deref(), Some("Grid data lake"), "AWS's value goes before");
     assert_eq!(world.crm_text(&deal, "StageName").as_deref(), Some("Prospecting"), "so does a declared default");
@@ -231,16 +236,16 @@ async fn what_is_out_of_scope_is_left_alone_both_ways() {
     let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
     let scope = "dummy_ids = \"X\"\n[opportunity.only_aws]\ncountry = \"FR\"\n[opportunity.only_crm]\nRegion__c = \"EMEA\"\n\n[opportunity.status]";
     world.mutate(|w| w.mapping = Some(text.replace("[opportunity.status]", scope)));
-    let ring = sample("eventbridge/opportunity-updated.json");
-    assert_eq!(word(&world.reader().event(&ring).await), "skip out_of_scope");
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    assert_eq!(word(&world.rings(&ring).await), "skip out_of_scope");
     world.mutate(|w| {
         let opportunity = w.opportunities.get_mut("O1234567").unwrap();
         opportunity["Customer"]["Account"]["Address"]["CountryCode"] = json!("FR");
         opportunity["PartnerOpportunityIdentifier"] = json!("X0001");
     });
-    assert_eq!(word(&world.reader().event(&ring).await), "skip out_of_scope", "history");
+    assert_eq!(word(&world.rings(&ring).await), "skip out_of_scope", "history");
     world.mutate(|w| w.opportunities.get_mut("O1234567").unwrap()["PartnerOpportunityIdentifier"] = Json::Null);
-    assert_eq!(word(&world.reader().event(&ring).await), "done");
+    assert_eq!(word(&world.rings(&ring).await), "done");
 
     world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true)), ("Region__c", json!("APJ"))]);
     world.mutate(|w| w.calls.clear());
@@ -252,10 +257,10 @@ async fn what_is_out_of_scope_is_left_alone_both_ways() {
 #[tokio::test]
 async fn an_invitation_that_rings_again_is_not_written_again() {
     let world = world();
-    let ring = sample("eventbridge/engagement-invitation-created.json");
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    let ring = fresh("eventbridge/engagement-invitation-created.json");
+    assert!(matches!(world.rings(&ring).await, Disposition::Done));
     world.mutate(|w| w.calls.clear());
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert!(matches!(world.rings(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
     assert_eq!(world.mutate(|w| w.calls.clone()), ["GetEngagementInvitation", "fetch"]);
 }
 
@@ -266,18 +271,18 @@ async fn two_rings_at_the_same_moment_write_once() {
     let mut link = cosell_sync::Link::new(key);
     link.claimed_until = Some(jiff::Timestamp::MAX);
     cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
-    let ring = sample("eventbridge/opportunity-updated.json");
-    assert_eq!(word(&world.reader().event(&ring).await), "retry conflict", "another function is writing it");
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    assert_eq!(word(&world.rings(&ring).await), "retry conflict", "another function is writing it");
     assert_eq!(world.count("upsert"), 0);
     link.claimed_until = None;
     cosell_sync::ports::Ledger::save(&world, &mut link).await.unwrap();
-    assert!(matches!(world.reader().event(&ring).await, Disposition::Done));
+    assert!(matches!(world.rings(&ring).await, Disposition::Done));
 }
 
 #[tokio::test]
 async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_otherwise() {
     let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
-    let ring = sample("eventbridge/opportunity-updated.json");
+    let ring = fresh("eventbridge/opportunity-updated.json");
     for (policy, ends, said, left) in [
         ("report", ["skip deleted", "skip deleted"], 2, 0),
         ("unlink", ["skip deleted", "skip deleted"], 1, 0),
@@ -285,14 +290,14 @@ async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_ot
     ] {
         let world = world();
         world.mutate(|w| w.mapping = Some(text.replace("share = ", &format!("deleted = \"{policy}\"\nshare = "))));
-        world.reader().event(&ring).await;
+        world.rings(&ring).await;
         world.mutate(|w| {
             w.crm.clear();
             w.log.clear();
         });
         world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
-        let first = word(&world.reader().event(&ring).await);
-        assert_eq!([first, word(&world.reader().event(&ring).await)], ends, "{policy}");
+        let first = word(&world.rings(&ring).await);
+        assert_eq!([first, word(&world.rings(&ring).await)], ends, "{policy}");
         assert_eq!(world.mutate(|w| w.crm.len()), left, "{policy}");
         let errors = world.mutate(|w| w.log.iter().filter(|entry| entry.status == Status::Error).count());
         assert_eq!(errors, said, "{policy}");
@@ -354,7 +359,8 @@ async fn until_settled(work: impl AsyncFn() -> Disposition) -> Disposition {
 
 #[test]
 fn events_about_one_record_are_told_from_others() {
-    let subject = |name: &str| cosell_sync::from_aws::subject(&sample(&format!("eventbridge/{name}")));
+    let reader = world().reader();
+    let subject = |name: &str| reader.subject(&sample(&format!("eventbridge/{name}")));
     assert_eq!(subject("opportunity-updated.json").as_deref(), Some("Sandbox/O1234567"));
     assert_eq!(subject("opportunity-updated-again.json"), subject("opportunity-updated.json"));
     assert_ne!(subject("other-catalog.json"), subject("opportunity-updated.json"));
@@ -365,7 +371,7 @@ fn events_about_one_record_are_told_from_others() {
 
 #[tokio::test]
 async fn a_deal_that_both_had_before_is_not_made_a_second_time() {
-    let ring = sample("eventbridge/opportunity-updated.json");
+    let ring = fresh("eventbridge/opportunity-updated.json");
     for (ace_id, carried, expected) in [
         (Json::Null, "006A", vec!["006A"]),
         (json!("O1234567"), "006A", vec!["006A"]),
@@ -378,13 +384,13 @@ async fn a_deal_that_both_had_before_is_not_made_a_second_time() {
         world.mutate(|w| {
             w.opportunities.get_mut("O1234567").unwrap()["PartnerOpportunityIdentifier"] = json!(carried);
         });
-        assert_eq!(word(&world.reader().event(&ring).await), "done");
+        assert_eq!(word(&world.rings(&ring).await), "done");
         assert_eq!(world.mutate(|w| w.crm.keys().cloned().collect::<Vec<_>>()), expected, "{carried}");
         if expected.len() == 1 {
             assert_eq!(world.crm_text("006A", "ACE_Opportunity_Id__c").as_deref(), Some("O1234567"));
             assert_eq!(world.crm_text("006A", "ACE_Use_Case__c").as_deref(), Some("Security & Compliance"));
         }
-        assert_eq!(word(&world.reader().event(&ring).await), "skip unchanged");
+        assert_eq!(word(&world.rings(&ring).await), "skip unchanged");
     }
 }
 
@@ -436,8 +442,8 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
         let message = r#"{"object":"Opportunity","id":"006A","modified_at":"x"}"#;
         until_settled(async || world.deliver().message(message).await).await;
         // The events of our own calls ring too.
-        let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O9000003");
-        until_settled(async || world.reader().event(&ring).await).await;
+        let ring = fresh("eventbridge/opportunity-created.json").replace("O7654321", "O9000003");
+        until_settled(async || world.rings(&ring).await).await;
         let case = format!("call {nth} lost, carried out: {carried_out}");
         world.mutate(|w| {
             let ours: Vec<_> =
@@ -454,8 +460,8 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
 #[tokio::test]
 async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     let world = world();
-    let ring = sample("eventbridge/opportunity-updated.json");
-    world.reader().event(&ring).await;
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.rings(&ring).await;
     let id = "006000000000000001";
     world.rep_edits(
         "Opportunity",
@@ -464,7 +470,7 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     );
     world.aws_edits("O1234567", "/LifeCycle/TargetCloseDate", json!("2027-02-15"));
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
-    world.reader().event(&ring).await;
+    world.rings(&ring).await;
     world.mutate(|w| {
         let opportunity = &w.opportunities["O1234567"];
         assert_eq!(opportunity["LifeCycle"]["NextSteps"], "Send the offer");
@@ -490,8 +496,8 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
 #[tokio::test]
 async fn an_edit_that_aws_would_refuse_is_said_and_not_sent() {
     let world = world();
-    let ring = sample("eventbridge/opportunity-updated.json");
-    world.reader().event(&ring).await;
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.rings(&ring).await;
     let id = "006000000000000001";
     let edits = [("ACE_Monthly_Revenue__c", json!(0)), ("NextStep", json!("Send the offer"))];
     world.rep_edits("Opportunity", id, &edits);
@@ -510,9 +516,9 @@ async fn an_edit_that_aws_would_refuse_is_said_and_not_sent() {
 #[tokio::test]
 async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
     let world = world();
-    let ring = sample("eventbridge/opportunity-updated.json");
+    let ring = fresh("eventbridge/opportunity-updated.json");
     world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Submitted"));
-    world.reader().event(&ring).await;
+    world.rings(&ring).await;
     let id = "006000000000000001";
     world.rep_edits("Opportunity", id, &[("NextStep", json!("Send the offer")), ("Name", json!("Another title"))]);
     assert!(matches!(
@@ -527,7 +533,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
     );
     assert_eq!(world.count("UpdateOpportunity"), 0);
     world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Approved"));
-    world.reader().event(&ring).await;
+    world.rings(&ring).await;
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
     world.mutate(|w| {
         assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Send the offer");
@@ -541,7 +547,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
 async fn an_accepted_referral_becomes_the_same_record_unmasked() {
     for event_first in [false, true] {
         let world = world();
-        world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+        world.rings(&fresh("eventbridge/engagement-invitation-created.json")).await;
         let id = "006000000000000001";
         assert_eq!(world.crm_text(id, "ACE_Referral_Status__c").as_deref(), Some("Pending"));
         assert_eq!(world.crm_text(id, "ACE_Accept_By__c").as_deref(), Some("2026-03-24T01:50:25Z"));
@@ -551,8 +557,8 @@ async fn an_accepted_referral_becomes_the_same_record_unmasked() {
             // The event of the new opportunity overtakes the answer to our own call.
             let id = "engi-0123456789abc".parse().unwrap();
             cosell_sync::ports::PartnerCentral::accept(&world, &id, "t").await.unwrap();
-            let ring = sample("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
-            world.reader().event(&ring).await;
+            let ring = fresh("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
+            world.rings(&ring).await;
         }
         let message = format!(r#"{{"object":"Opportunity","id":"{id}","modified_at":"x"}}"#);
         until_settled(async || world.deliver().message(&message).await).await;
@@ -565,15 +571,15 @@ async fn an_accepted_referral_becomes_the_same_record_unmasked() {
 
 #[tokio::test]
 async fn a_referral_that_somebody_accepts_at_aws_says_so_in_whatever_order_its_events_come() {
-    let accepted = sample("eventbridge/engagement-invitation-created.json").replace("Created", "Accepted");
-    let created = sample("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
+    let accepted = fresh("eventbridge/engagement-invitation-created.json").replace("Created", "Accepted");
+    let created = fresh("eventbridge/opportunity-created.json").replace("O7654321", "O5000001");
     for rings in [[&accepted, &created], [&created, &accepted]] {
         let world = world();
-        world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+        world.rings(&fresh("eventbridge/engagement-invitation-created.json")).await;
         let id = "engi-0123456789abc".parse().unwrap();
         cosell_sync::ports::PartnerCentral::accept(&world, &id, "not ours").await.unwrap();
         for ring in rings {
-            until_settled(async || world.reader().event(ring).await).await;
+            until_settled(async || world.rings(ring).await).await;
         }
         let record = "006000000000000001";
         assert_eq!(world.mutate(|w| w.crm.len()), 1);
@@ -585,7 +591,7 @@ async fn a_referral_that_somebody_accepts_at_aws_says_so_in_whatever_order_its_e
 #[tokio::test]
 async fn a_rejected_referral_says_so() {
     let world = world();
-    world.reader().event(&sample("eventbridge/engagement-invitation-created.json")).await;
+    world.rings(&fresh("eventbridge/engagement-invitation-created.json")).await;
     let id = "006000000000000001";
     world.rep_edits("Opportunity", id, &[("ACE_Response__c", json!("Reject"))]);
     assert!(matches!(world.deliver().record(memory::opportunity(id)).await.unwrap(), Disposition::Done));
@@ -690,15 +696,266 @@ async fn reconciliation_rings_for_what_no_event_brought() {
         opportunities: Box::new(Collect(world)),
         invitations: Box::new(Collect(world)),
         catalog: Catalog::Sandbox,
-        now: jiff::Timestamp::now,
+        mapping: Mapping::parse(memory::MAPPING).unwrap(),
+        now: || "2026-03-10T00:00:00Z".parse().unwrap(),
     };
     world.mutate(|w| w.calls.clear());
-    let found = reconcile.run().await.unwrap();
+    let found = reconcile.run(|| true).await.unwrap();
     assert_eq!((found.opportunities, found.opportunities_missed, found.invitations_missed), (2, 1, 1));
     let rings: Vec<String> = world.mutate(|w| w.calls.iter().filter(|call| call.starts_with('{')).cloned().collect());
     for ring in &rings {
-        assert!(matches!(world.reader().event(ring).await, Disposition::Done), "{ring}");
+        assert!(matches!(world.rings(ring).await, Disposition::Done), "{ring}");
     }
-    let again = reconcile.run().await.unwrap();
+    let again = reconcile.run(|| true).await.unwrap();
     assert_eq!((again.opportunities_missed, again.invitations_missed), (0, 0));
+}
+
+/// What was told on the bus, each with the members of its detail that are its own.
+fn told(world: &Shared) -> Vec<String> {
+    let common = ["schemaVersion", "catalog", "at", "kind", "aceId", "invitationId", "crmObject", "crmId", "fields"];
+    let shown = |event: &cosell_sync::notice::Event| {
+        let own = event.detail.as_object().unwrap().iter().filter(|(name, _)| !common.contains(&name.as_str()));
+        let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {}", event.detail_type, own.join(" ")).trim_end().to_owned()
+    };
+    world.mutate(|w| std::mem::take(&mut w.told).iter().map(shown).collect())
+}
+
+#[tokio::test]
+async fn a_ring_that_came_before_we_last_asked_costs_no_read() {
+    let world = world();
+    let ring = |time: &str| {
+        let mut event: Json = serde_json::from_str(&sample("eventbridge/opportunity-updated.json")).unwrap();
+        event["time"] = json!(time);
+        event.to_string()
+    };
+    assert!(matches!(world.rings(&ring("2026-03-09T01:50:25Z")).await, Disposition::Done));
+    world.mutate(|w| w.calls.clear());
+    // Our clock stands in 2027.
+    for late in ["2026-03-09T01:50:25Z", "2026-03-09T01:40:00Z"] {
+        let end = world.rings(&ring(late)).await;
+        assert!(matches!(end, Disposition::Skip(SkipReason::AlreadyRead)), "{}", word(&end));
+    }
+    assert_eq!(world.count("GetOpportunity"), 0);
+    world.aws_edits("O1234567", "/Project/Title", json!("Grid data ocean"));
+    assert!(matches!(world.rings(&ring("2099-03-09T01:40:00Z")).await, Disposition::Done), "a ring from after it");
+}
+
+#[tokio::test]
+async fn a_review_is_told_and_what_waited_for_it_goes() {
+    let world = world();
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Submitted"));
+    world.rings(&ring).await;
+    let id = "006000000000000001";
+    assert_eq!(told(&world), ["Opportunity Synced direction=\"from_aws\""], "the first look at a review is no news");
+
+    world.rep_edits("Opportunity", id, &[("ACE_Business_Problem__c", json!("Meter data is spread over ten systems."))]);
+    world.rings(&ring).await;
+    assert!(world.mutate(|w| w.to_aws.is_empty()), "AWS takes nothing while it reviews");
+
+    world.mutate(|w| {
+        w.opportunities.get_mut("O1234567").unwrap()["LifeCycle"]["ReviewComments"] = json!("How many meters?");
+    });
+    world.aws_edits("O1234567", "/LifeCycle/ReviewStatus", json!("Action Required"));
+    world.rings(&ring).await;
+    assert_eq!(
+        told(&world),
+        [
+            "Review Status Changed previous=\"Submitted\" reviewStatus=\"Action Required\"",
+            "Action Required",
+            "Opportunity Synced direction=\"from_aws\""
+        ]
+    );
+    assert_eq!(world.crm_text(id, "ACE_Sync_Status__c").as_deref(), Some("Action Required"));
+    assert!(world.crm_text(id, "ACE_Sync_Message__c").unwrap().ends_with("How many meters?"));
+    let sent = world.mutate(|w| std::mem::take(&mut w.to_aws));
+    assert_eq!(sent.len(), 1, "the edit that waited goes now");
+    assert!(matches!(world.deliver().message(&sent[0].body).await, Disposition::Done));
+    let problem = world.mutate(|w| w.opportunities["O1234567"]["Project"]["CustomerBusinessProblem"].clone());
+    assert_eq!(problem, json!("Meter data is spread over ten systems."));
+    world.rings(&ring).await;
+    assert!(world.mutate(|w| w.to_aws.is_empty()), "nothing is left to do");
+}
+
+#[tokio::test]
+async fn a_referral_is_told_once_and_again_when_its_time_is_nearly_over() {
+    let world = world();
+    let ring = sample("eventbridge/engagement-invitation-created.json");
+    let set = |at: &str| {
+        world.mutate(|w| w.invitations.get_mut("engi-0123456789abc").unwrap()["ExpirationDate"] = json!(at));
+    };
+    set("2099-01-01T00:00:00Z");
+    world.rings(&ring).await;
+    assert_eq!(told(&world)[0], "Referral Received expiresAt=\"2099-01-01T00:00:00Z\"");
+    world.rings(&ring).await;
+    assert!(told(&world).is_empty());
+    let row = world.mutate(|w| w.crm.keys().next().cloned()).unwrap();
+    let expiring = |world: &Shared| world.mutate(|w| w.crm[&row].1["ACE_Expiring__c"].is_true());
+    assert!(!expiring(&world));
+
+    set("2027-01-16T00:00:00Z");
+    world.rings(&ring).await;
+    assert_eq!(told(&world)[0], "Referral Expiring expiresAt=\"2027-01-16T00:00:00Z\"");
+    assert!(expiring(&world));
+    world.rings(&ring).await;
+    assert!(told(&world).is_empty());
+
+    world.mutate(|w| w.invitations.get_mut("engi-0123456789abc").unwrap()["Status"] = json!("EXPIRED"));
+    world.rings(&ring).await;
+    assert_eq!(world.crm_text(&row, "ACE_Referral_Status__c").as_deref(), Some("Expired"));
+    assert!(!expiring(&world));
+}
+
+#[tokio::test]
+async fn a_rule_answers_in_the_reps_place_and_says_so() {
+    for (rule, answer, reason) in [
+        ("answer = \"accept\"\ncountry = [\"AT\"]\nspend_to = 100", Some("Accept"), None),
+        (
+            "answer = \"reject\"\nreason = \"Unable to support\"\nindustry = [\"Agriculture\"]\nsender = [\"AWS\"]",
+            Some("Reject"),
+            Some("Unable to support"),
+        ),
+        ("answer = \"accept\"\ncountry = [\"AT\"]\nspend_from = 100", None, None),
+        ("answer = \"accept\"\nsender = [\"Somebody\"]", None, None),
+    ] {
+        let world = world();
+        let rules = format!("[[opportunity.referral.rules]]\nname = \"ours\"\n{rule}\n\n[opportunity.defaults]");
+        world.mutate(|w| w.mapping = Some(memory::MAPPING.replace("[opportunity.defaults]", &rules)));
+        world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+        let row = world.mutate(|w| w.crm.keys().next().cloned()).unwrap();
+        assert_eq!(world.crm_text(&row, "ACE_Response__c").as_deref(), answer, "{rule}");
+        assert_eq!(world.crm_text(&row, "ACE_Rejection_Reason__c").as_deref(), reason, "{rule}");
+        let said = world.mutate(|w| w.log.iter().any(|entry| entry.message.contains("the rule `ours`")));
+        assert_eq!(said, answer.is_some(), "{rule}");
+        let sent = world.mutate(|w| std::mem::take(&mut w.to_aws));
+        assert_eq!(sent.len(), usize::from(answer.is_some()), "{rule}");
+        if let Some(message) = sent.first() {
+            assert!(matches!(world.deliver().message(&message.body).await, Disposition::Done), "{rule}");
+        }
+        // A person who changes the answer is not overruled by the next ring.
+        let world = self::world();
+        world.mutate(|w| w.mapping = Some(memory::MAPPING.replace("[opportunity.defaults]", &rules)));
+        world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+        world.rep_edits("Opportunity", &row, &[("ACE_Response__c", Json::Null)]);
+        world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+        assert_eq!(world.crm_text(&row, "ACE_Response__c"), None, "{rule}");
+    }
+}
+
+fn lead_world() -> Shared {
+    let world = world();
+    world.mutate(|w| {
+        w.invitations.insert(
+            "engi-00000000lead1".into(),
+            json!({"Id": "engi-00000000lead1", "EngagementId": "eng-0123456789lead", "Status": "PENDING",
+                "PayloadType": "LeadInvitation", "ExpirationDate": "2099-03-24T01:50:25Z",
+                "Payload": {"LeadInvitation": {"Customer": {"CompanyName": "Bergblick", "CountryCode": "AT"},
+                    "Interaction": {"ContactBusinessTitle": "CTO"}}}}),
+        );
+        w.engagements.insert(
+            "eng-0123456789lead".into(),
+            json!({"Id": "eng-0123456789lead", "ModifiedAt": "2026-03-09T01:50:25.123456789Z", "Contexts": [{"Id": "1", "Type": "Lead",
+                "Payload": {"Lead": {"QualificationStatus": "Unqualified", "Customer": {"CompanyName": "Bergblick", "Address": {"CountryCode": "AT"}},
+                    "Interactions": [{"Contact": {"BusinessTitle": "CTO", "Email": "mia@bergblick.example", "FirstName": "Mia", "LastName": "Berg"}}]}}}]}),
+        );
+    });
+    world
+}
+
+fn lead_event(detail_type: &str) -> String {
+    let invitation = json!({"id": "engi-00000000lead1", "participantType": "RECEIVER"});
+    let engagement = json!({"engagementId": "eng-0123456789lead", "ContextTypes": ["Lead"]});
+    let detail = json!({"catalog": "Sandbox", "engagementInvitation": invitation, "engagement": engagement});
+    json!({"detail-type": detail_type, "detail": detail}).to_string()
+}
+
+#[tokio::test]
+async fn a_lead_is_shown_accepted_and_converted() {
+    let world = lead_world();
+    assert!(matches!(world.rings(&lead_event("Engagement Updated")).await, Disposition::Skip(SkipReason::NotNeeded)));
+    assert!(matches!(world.rings(&lead_event("Engagement Invitation Created")).await, Disposition::Done));
+    let (row, kind) = world.mutate(|w| w.crm.iter().next().map(|(id, (kind, _))| (id.clone(), kind.clone()))).unwrap();
+    assert_eq!(kind, "Lead");
+    assert_eq!(world.crm_text(&row, "ACE_Lead_Id__c").as_deref(), Some("eng-0123456789lead"));
+    assert_eq!(world.crm_text(&row, "ACE_Referral_Status__c").as_deref(), Some("Pending"));
+    assert_eq!(world.crm_text(&row, "LastName").as_deref(), Some("AWS lead"), "hidden before acceptance");
+    assert_eq!(told(&world)[0], "Referral Received expiresAt=\"2099-03-24T01:50:25Z\"");
+
+    let changed = |row: &str| json!({"object": "Lead", "id": row, "modified_at": ""}).to_string();
+    world.rep_edits("Lead", &row, &[("ACE_Response__c", json!("Accept"))]);
+    assert!(matches!(world.deliver().message(&changed(&row)).await, Disposition::Done));
+    assert_eq!(world.crm_text(&row, "ACE_Referral_Status__c").as_deref(), Some("Accepted"));
+    assert_eq!(world.crm_text(&row, "LastName").as_deref(), Some("Mia Berg"));
+    assert_eq!(world.count("StartEngagementByAcceptingInvitationTask"), 0, "that is for opportunities");
+    assert!(matches!(world.deliver().message(&changed(&row)).await, Disposition::Skip(SkipReason::Unchanged)));
+
+    world.rep_edits("Opportunity", "006C", &[("Name", json!("Bergblick lake")), ("ACE_Stage__c", json!("Qualified"))]);
+    world.rep_edits("Lead", &row, &[("IsConverted", json!(true)), ("ConvertedOpportunityId", json!("006C"))]);
+    assert!(matches!(world.deliver().message(&changed(&row)).await, Disposition::Done));
+    assert_eq!(world.crm_text("006C", "ACE_Opportunity_Id__c").as_deref(), Some("O6000001"));
+    assert_eq!(world.crm_text("006C", "Name").as_deref(), Some("Bergblick lake"), "AWS's draft does not overwrite it");
+    assert_eq!(world.mutate(|w| w.to_aws.len()), 1, "what the rep has goes into the draft");
+    assert!(matches!(world.deliver().message(&changed(&row)).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.count("StartOpportunityFromEngagementTask"), 1);
+}
+
+#[tokio::test]
+async fn a_conversion_that_loses_any_call_makes_one_opportunity() {
+    for carried_out in [false, true] {
+        for lost in 0.. {
+            let world = lead_world();
+            world.rings(&lead_event("Engagement Invitation Created")).await;
+            let row = world.mutate(|w| w.crm.keys().next().cloned()).unwrap();
+            let changed = json!({"object": "Lead", "id": row, "modified_at": ""}).to_string();
+            world.rep_edits("Lead", &row, &[("ACE_Response__c", json!("Accept"))]);
+            world.deliver().message(&changed).await;
+            world.rep_edits("Opportunity", "006C", &[("Name", json!("Bergblick lake"))]);
+            world.rep_edits("Lead", &row, &[("IsConverted", json!(true)), ("ConvertedOpportunityId", json!("006C"))]);
+            world.mutate(|w| w.lost = Some((lost, carried_out)));
+            let mut tries = 0;
+            while matches!(world.deliver().message(&changed).await, Disposition::Retry(_)) {
+                tries += 1;
+                assert!(tries < 5, "call {lost} lost for good");
+            }
+            let made = world.mutate(|w| w.opportunities.keys().filter(|id| id.starts_with("O6")).count());
+            assert_eq!((made, world.crm_text("006C", "ACE_Opportunity_Id__c").as_deref()), (1, Some("O6000001")));
+            if world.mutate(|w| w.lost.take().is_some()) {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_finds_what_was_decided_or_changed_without_an_event() {
+    struct Nowhere;
+    #[async_trait::async_trait]
+    impl Queue for Nowhere {
+        async fn send(&self, _: &[Message]) -> PortResult<()> {
+            Ok(())
+        }
+    }
+    let world = world();
+    world.rings(&fresh("eventbridge/opportunity-updated.json")).await;
+    world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+    world.mutate(|w| {
+        w.opportunities.remove("O7654321");
+        w.invitations.get_mut("engi-0123456789abc").unwrap()["Status"] = json!("REJECTED");
+    });
+    let sweep = |now| Reconcile {
+        partner_central: Box::new(world.clone()),
+        ledger: Box::new(world.clone()),
+        opportunities: Box::new(Nowhere),
+        invitations: Box::new(Nowhere),
+        catalog: Catalog::Sandbox,
+        mapping: Mapping::parse(memory::MAPPING).unwrap(),
+        now,
+    };
+    let found = sweep(|| "2026-03-10T00:00:00Z".parse().unwrap()).run(|| true).await.unwrap();
+    assert_eq!((found.invitations_missed, found.opportunities_missed, found.refreshed), (1, 0, 0));
+    let found = sweep(|| "2028-03-10T00:00:00Z".parse().unwrap()).run(|| true).await.unwrap();
+    assert_eq!((found.refreshed, found.unfinished), (1, false), "long not read");
+    let found = sweep(|| "2028-03-10T01:00:00Z".parse().unwrap()).run(|| true).await.unwrap();
+    assert_eq!(found.refreshed, 0, "once a day");
 }

@@ -1,6 +1,6 @@
 //! Groups of settings that several doors have.
 
-use cosell_aws::Aws;
+use cosell_aws::{Aws, Quotas};
 use cosell_model::Catalog;
 use cosell_sync::{
     RetryPolicy,
@@ -27,10 +27,52 @@ impl LedgerSettings {
 }
 
 crate::config! {
+    /// Partner Central's quotas.
+    pub struct PartnerCentralSettings {
+        /// Reads in a second.
+        reads_per_second: u32 = "COSELL_READS_PER_SECOND",
+        /// Reads in 24 hours.
+        reads_per_day: u32 = "COSELL_READS_PER_DAY",
+        /// Writes in a second.
+        writes_per_second: u32 = "COSELL_WRITES_PER_SECOND",
+        /// Writes in 24 hours.
+        writes_per_day: u32 = "COSELL_WRITES_PER_DAY",
+    }
+}
+
+impl PartnerCentralSettings {
+    /// As the client wants them.
+    pub fn quotas(&self) -> Quotas {
+        let Self { reads_per_second, reads_per_day, writes_per_second, writes_per_day } = *self;
+        Quotas { reads_per_second, reads_per_day, writes_per_second, writes_per_day }
+    }
+}
+
+crate::config! {
+    /// The mapping.
+    pub struct MappingSettings {
+        /// The bucket with the mapping file.
+        bucket: String = "COSELL_CONFIG_BUCKET",
+    }
+}
+
+crate::config! {
+    /// The way into the CRM, and back for what AWS takes now.
+    pub struct ConvergerSettings {
+        /// cosell's memory.
+        ledger: LedgerSettings,
+        /// The mapping.
+        mapping: MappingSettings,
+        /// The CRM.
+        crm: CrmSettings,
+        /// The queue to AWS.
+        deliver_queue_url: String = "COSELL_DELIVER_QUEUE_URL",
+    }
+}
+
+crate::config! {
     /// The CRM.
     pub struct CrmSettings {
-        /// The bucket with the mapping file.
-        mapping_bucket: String = "COSELL_CONFIG_BUCKET",
         /// The secret with the CRM's credentials.
         secret_arn: String = "COSELL_CRM_SECRET_ARN",
         /// The Salesforce org's address.

@@ -1,12 +1,12 @@
-use cosell_wiring::settings::{CrmSettings, LedgerSettings, QueueSettings};
+use cosell_wiring::settings::{ConvergerSettings, PartnerCentralSettings, QueueSettings};
 
 cosell_wiring::config! {
     /// What this function is told by its environment.
     pub struct Config {
-        /// cosell's memory.
-        ledger: LedgerSettings,
-        /// The CRM.
-        crm: CrmSettings,
+        /// The way into the CRM.
+        converger: ConvergerSettings,
+        /// Partner Central.
+        partner_central: PartnerCentralSettings,
         /// The queue that feeds it.
         queue: QueueSettings,
     }

@@ -14,12 +14,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start()?;
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let deliver = &Deliver { from_aws: from_aws(&aws, &config.ledger, &config.crm).await? };
-    serve_queue(
-        config.queue.retries(),
-        config.queue.letters(&aws),
-        |_| None,
-        |body| async move { deliver.message(&body).await },
-    )
-    .await
+    let deliver = &Deliver { from_aws: from_aws(&aws, &config.converger, &config.partner_central).await? };
+    let work = |body: String| async move { deliver.message(&body).await };
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), work).await
 }

@@ -4,7 +4,6 @@ mod config;
 
 use cosell_aws::Aws;
 use cosell_lambda::serve_queue;
-use cosell_sync::from_aws::subject;
 use cosell_wiring::{FromEnv, from_aws};
 
 use crate::config::Config;
@@ -14,9 +13,6 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     cosell_lambda::start()?;
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
-    let from_aws = &from_aws(&aws, &config.ledger, &config.crm).await?;
-    serve_queue(config.queue.retries(), config.queue.letters(&aws), subject, |body| async move {
-        from_aws.event(&body).await
-    })
-    .await
+    let from_aws = from_aws(&aws, &config.converger, &config.partner_central).await?;
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), from_aws).await
 }

@@ -1,12 +1,10 @@
-use cosell_wiring::settings::{CrmSettings, FileSettings, LedgerSettings, QueueSettings};
+use cosell_wiring::settings::{ConvergerSettings, FileSettings, QueueSettings};
 
 cosell_wiring::config! {
     /// What this function is told by its environment.
     pub struct Config {
-        /// cosell's memory.
-        ledger: LedgerSettings,
-        /// The CRM.
-        crm: CrmSettings,
+        /// The way into the CRM.
+        converger: ConvergerSettings,
         /// The queue that feeds it.
         queue: QueueSettings,
         /// The file exchange.

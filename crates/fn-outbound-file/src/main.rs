@@ -17,13 +17,8 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let settle = &Settle {
         ace: config.files.ace(&aws).await,
         landing: config.files.landing(&aws),
-        converger: converger(&aws, &config.ledger, &config.crm).await?,
+        converger: converger(&aws, &config.converger).await?,
     };
-    serve_queue(
-        config.queue.retries(),
-        config.queue.letters(&aws),
-        |_| None,
-        |body| async move { settle.event(&body).await },
-    )
-    .await
+    let work = |body: String| async move { settle.event(&body).await };
+    serve_queue(config.queue.retries(), config.queue.letters(&aws), work).await
 }

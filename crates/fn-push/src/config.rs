@@ -1,13 +1,9 @@
-use cosell_wiring::settings::{CrmSettings, LedgerSettings};
+use cosell_wiring::settings::ConvergerSettings;
 
 cosell_wiring::config! {
     /// What this function is told by its environment.
     pub struct Config {
-        /// cosell's memory.
-        ledger: LedgerSettings,
-        /// The CRM.
-        crm: CrmSettings,
-        /// The queue to AWS.
-        deliver_queue_url: String = "COSELL_DELIVER_QUEUE_URL",
+        /// The way into the CRM, and from there to AWS.
+        converger: ConvergerSettings,
     }
 }

@@ -16,10 +16,10 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let push = &Push {
-        crm: crm(&aws, &config.crm).await?,
-        ledger: config.ledger.connect(&aws),
-        queue: Box::new(aws.queue(&config.deliver_queue_url)),
-        mapping: mapping(&aws, &config.crm).await?,
+        crm: crm(&aws, &config.converger.crm).await?,
+        ledger: config.converger.ledger.connect(&aws),
+        queue: Box::new(aws.queue(&config.converger.deliver_queue_url)),
+        mapping: mapping(&aws, &config.converger.mapping).await?,
     };
     serve_schedule(|_: Json, go_on| async move { push.run(go_on).await }).await
 }

@@ -5,7 +5,7 @@ mod config;
 use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
 use cosell_sync::reconcile::Reconcile;
-use cosell_wiring::FromEnv;
+use cosell_wiring::{FromEnv, mapping, partner_central};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -17,12 +17,13 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let config = Config::from_env()?;
     let aws = Aws::connect().await;
     let reconcile = &Reconcile {
-        partner_central: Box::new(aws.partner_central(config.ledger.catalog)),
+        partner_central: partner_central(&aws, &config.ledger, &config.partner_central),
         ledger: config.ledger.connect(&aws),
         opportunities: Box::new(aws.queue(&config.opportunity_queue_url)),
         invitations: Box::new(aws.queue(&config.invitation_queue_url)),
         catalog: config.ledger.catalog,
+        mapping: mapping(&aws, &config.mapping).await?,
         now: Timestamp::now,
     };
-    serve_schedule(|_: Json, _| async move { reconcile.run().await }).await
+    serve_schedule(|_: Json, go_on| async move { reconcile.run(go_on).await }).await
 }

@@ -83,7 +83,7 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
 
 /// Every opportunity that AWS lists, with a line of progress a page.
 async fn every(stack: &Stack) -> Result<Vec<Id>, Error> {
-    let partner_central = stack.aws.partner_central(stack.catalog()?);
+    let partner_central = stack.partner_central()?;
     let (mut ids, mut page) = (Vec::new(), None);
     loop {
         let listed = partner_central.opportunities(None, page.as_deref()).await?;

@@ -10,9 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use cosell_mapping::{CrmValue, Description, Mapping};
-use cosell_model::{Catalog, InvitationId, OpportunityId};
+use cosell_model::{Catalog, EngagementId, InvitationId, OpportunityId};
 use cosell_sync::{
-    Converger, CrmRef, Link, LinkKey, deliver::Deliver, files::Settle, from_aws::FromAws, log::Entry, ports::*,
+    Converger, CrmRef, Disposition, Link, LinkKey, Work, deliver::Deliver, files::Settle, from_aws::FromAws,
+    log::Entry, notice::Event, ports::*,
 };
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -33,6 +34,13 @@ pub struct World {
     pub files: BTreeMap<String, Vec<u8>>,
     pub file_states: BTreeMap<String, FileState>,
     pub log: Vec<Entry>,
+    pub cursors: BTreeMap<String, String>,
+    /// Leads by engagement.
+    pub engagements: BTreeMap<String, Json>,
+    /// What was told on the bus.
+    pub told: Vec<Event>,
+    /// What was put on the queue to AWS.
+    pub to_aws: Vec<Message>,
     /// Every call, in order: `CreateOpportunity`, `upsert`, …
     pub calls: Vec<String>,
     /// The call that is lost, counted from here, and whether it was carried out before it was lost.
@@ -81,6 +89,8 @@ impl Shared {
         Converger {
             crm: Box::new(self.clone()),
             ledger: Box::new(self.clone()),
+            bus: Box::new(self.clone()),
+            to_aws: Box::new(self.clone()),
             mapping: Mapping::parse(self.mutate(|w| w.mapping.clone()).as_deref().unwrap_or(MAPPING)).unwrap(),
             catalog: Catalog::Sandbox,
             // Each look at the clock is a minute later, so that what a dead function claimed is free again.
@@ -90,6 +100,15 @@ impl Shared {
 
     pub fn reader(&self) -> FromAws {
         FromAws { partner_central: Box::new(self.clone()), converger: self.converger() }
+    }
+
+    /// Works off one event.
+    pub async fn rings(&self, body: &str) -> Disposition {
+        let reader = self.reader();
+        match reader.look(body.to_owned()).await {
+            Ok(seen) => reader.settle(seen).await,
+            Err(end) => end,
+        }
     }
 
     pub fn deliver(&self) -> Deliver {
@@ -175,9 +194,24 @@ impl PartnerCentral for Shared {
         })
     }
 
-    async fn pending_invitations(&self, _: Option<&str>) -> PortResult<Page<InvitationId>> {
+    async fn pending_invitations(&self, _: Option<&str>) -> PortResult<Page<Invited>> {
         self.call("ListEngagementInvitations", |w| {
-            Ok(Page { items: w.invitations.keys().map(|id| id.parse().unwrap()).collect(), next: None })
+            let pending = w.invitations.iter().filter(|(_, invitation)| invitation["Status"] == "PENDING");
+            let items = pending.map(|(id, invitation)| Invited {
+                id: id.parse().unwrap(),
+                expires: invitation["ExpirationDate"].as_str().map(|at| at.parse().unwrap()),
+            });
+            Ok(Page { items: items.collect(), next: None })
+        })
+    }
+
+    async fn open_opportunities(&self, page: Option<&str>) -> PortResult<Page<Listed>> {
+        self.opportunities(None, page).await
+    }
+
+    async fn engagement(&self, id: &EngagementId) -> PortResult<Json> {
+        self.call("GetEngagement", |w| {
+            w.engagements.get(id.as_str()).cloned().ok_or_else(|| not_found("GetEngagement"))
         })
     }
 
@@ -268,6 +302,30 @@ impl PartnerCentral for Shared {
             opportunity["LastModifiedDate"] = json!(stamp);
             w.opportunities.entry("O5000001".into()).or_insert(opportunity);
             Ok(Task { state: TaskState::Complete, opportunity: Some("O5000001".parse().unwrap()) })
+        })
+    }
+
+    async fn join(&self, id: &InvitationId) -> PortResult<()> {
+        self.call("AcceptEngagementInvitation", |w| {
+            w.invitations.get_mut(id.as_str()).unwrap()["Status"] = json!("ACCEPTED");
+            Ok(())
+        })
+    }
+
+    async fn convert(&self, _: &EngagementId, context: &str, token: &str) -> PortResult<Task> {
+        self.call("StartOpportunityFromEngagementTask", |w| {
+            assert_eq!(context, "1");
+            let id = "O6000001";
+            let stamp = w.stamp();
+            if w.submissions.insert(token.to_owned(), (String::new(), id.to_owned())).is_none() {
+                assert!(!w.opportunities.contains_key(id), "a second token made a second opportunity");
+                w.opportunities.insert(
+                    id.to_owned(),
+                    json!({"Id": id, "LastModifiedDate": stamp, "Project": {"Title": "Converted from Lead"},
+                        "LifeCycle": {"ReviewStatus": "Pending Submission", "Stage": "Prospect"}}),
+                );
+            }
+            Ok(Task { state: TaskState::Complete, opportunity: Some(id.parse().unwrap()) })
         })
     }
 
@@ -384,11 +442,21 @@ impl Ledger for Shared {
         })
     }
 
-    async fn cursor(&self, _: &str) -> PortResult<Option<String>> {
-        Ok(None)
+    async fn open_invitations(&self) -> PortResult<Vec<InvitationId>> {
+        self.mutate(|w| {
+            let mut open: Vec<_> = w.links.values().filter_map(|link| link.open_invitation().cloned()).collect();
+            open.sort();
+            open.dedup();
+            Ok(open)
+        })
     }
 
-    async fn set_cursor(&self, _: &str, _: &str) -> PortResult<()> {
+    async fn cursor(&self, name: &str) -> PortResult<Option<String>> {
+        self.mutate(|w| Ok(w.cursors.get(name).cloned()))
+    }
+
+    async fn set_cursor(&self, name: &str, value: &str) -> PortResult<()> {
+        self.mutate(|w| w.cursors.insert(name.to_owned(), value.to_owned()));
         Ok(())
     }
 
@@ -410,6 +478,22 @@ impl Ledger for Shared {
 
     async fn read_log(&self, _: LogOf<'_>, _: usize) -> PortResult<Vec<Entry>> {
         self.mutate(|w| Ok(w.log.clone()))
+    }
+}
+
+#[async_trait]
+impl Bus for Shared {
+    async fn publish(&self, events: &[Event]) -> PortResult<()> {
+        self.mutate(|w| w.told.extend_from_slice(events));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for Shared {
+    async fn send(&self, messages: &[Message]) -> PortResult<()> {
+        self.mutate(|w| w.to_aws.extend_from_slice(messages));
+        Ok(())
     }
 }
 
