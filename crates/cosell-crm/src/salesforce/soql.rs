@@ -43,7 +43,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A text literal, quotes included.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for character in text.chars() {
@@ -105,6 +105,17 @@ impl Select {
         let field = plain_name(field, "a field")?;
         let _ = write!(self.head, "{field} = {} LIMIT 1", literal(value));
         Ok(self.head)
+    }
+
+    /// The records whose `field` is one of `values`.
+    pub(super) fn several<'v>(
+        self,
+        field: &str,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Result<String, InvalidName> {
+        let field = plain_name(field, "a field")?;
+        let values: Vec<String> = values.into_iter().map(literal).collect();
+        Ok(format!("{}{field} IN ({})", self.head, values.join(", ")))
     }
 
     /// The next `limit` records after a cursor, oldest change first.
