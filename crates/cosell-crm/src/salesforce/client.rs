@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cosell_sync::ports::PortError;
+use cosell_sync::ports::{PortError, PortResult};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use secrecy::ExposeSecret;
@@ -18,6 +18,7 @@ use super::{
     API_VERSION,
     auth::{Session, Sessions},
     errors::{self, Call, Unreadable},
+    group::Asked,
     misconfigured,
     soql::InvalidName,
     values::Row,
@@ -75,7 +76,7 @@ impl Failure {
         match self {
             Self::Lost { loss, during, cause } => {
                 let what = during.map_or_else(|| call.what.clone(), str::to_owned);
-                let cause = Some(Box::new(Arc::clone(cause)).into());
+                let cause = Some(Arc::clone(cause).into());
                 match *loss {
                     Loss::Throttled(retry_after) => PortError::Throttled { what, retry_after },
                     Loss::Unavailable => PortError::Unavailable { what, cause },
@@ -90,7 +91,15 @@ impl Failure {
         }
     }
 
-    /// Whether others who shared the request may fare better without whom it was refused for.
+    /// Tells everybody who shared the request.
+    pub(super) fn tell<A, T>(&self, all: Vec<Asked<A, PortResult<T>>>, call: impl Fn(&A) -> &Call) {
+        for asked in all {
+            let error = self.told(call(&asked.ask));
+            asked.answer(Err(error));
+        }
+    }
+
+    /// Whether those who shared the request may fare better each by themselves.
     pub(super) fn may_pass_apart(&self, call: &Call) -> bool {
         matches!(self, Self::Refused(answer) if errors::may_pass_apart(answer.status, &answer.refusal(call)))
     }

@@ -517,6 +517,59 @@ mod tests {
         assert!(is_duplicate_value(&duplicate) && !is_duplicate_value(&lock));
     }
 
+    #[test]
+    fn a_result_in_a_list_means_what_the_record_has_alone() {
+        for (code, kind, class) in [
+            ("ENTITY_IS_DELETED", CallKind::Update, "not_found"),
+            ("NOT_FOUND", CallKind::Update, "not_found"),
+            ("NOT_FOUND", CallKind::Upsert, "unauthorized"),
+            ("UNABLE_TO_LOCK_ROW", CallKind::Upsert, "unavailable"),
+            ("STRING_TOO_LONG", CallKind::Update, "rejected"),
+            ("SOMETHING_NEW", CallKind::Update, "rejected"),
+        ] {
+            let entry = format!(r#"{{"statusCode":"{code}","message":"m","fields":["Name"]}}"#);
+            let result = serde_json::from_str(&format!(r#"{{"success":false,"errors":[{entry}]}}"#)).expect("JSON");
+            let listed = refusal_in_list(&call(kind), &result);
+            assert_eq!(listed.code(), class, "{code}");
+            assert_eq!(format!("{listed:?}"), format!("{:?}", answer(400, &format!("[{entry}]"), kind)));
+        }
+    }
+
+    #[test]
+    fn a_record_that_may_be_gone_is_recognized() {
+        for (code, fields, is_about) in [
+            ("INVALID_CROSS_REFERENCE_KEY", "[]", true),
+            ("MALFORMED_ID", r#"["id"]"#, true),
+            ("INVALID_CROSS_REFERENCE_KEY", r#"["AccountId"]"#, false),
+            ("STRING_TOO_LONG", "[]", false),
+        ] {
+            let body = format!(r#"[{{"message":"m","errorCode":"{code}","fields":{fields}}}]"#);
+            assert_eq!(is_about_identifier(&answer(400, &body, CallKind::Update)), is_about, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_everybody_is_not_asked_again() {
+        for (status, code, apart) in [
+            (400, "INVALID_FIELD", true),
+            (400, "JSON_PARSER_ERROR", true),
+            (400, "QUERY_TIMEOUT", true),
+            (414, "", true),
+            (400, "UNABLE_TO_LOCK_ROW", false),
+            (401, "INVALID_SESSION_ID", false),
+            (403, "API_DISABLED_FOR_ORG", false),
+            (403, "REQUEST_LIMIT_EXCEEDED", false),
+            (429, "", false),
+            (302, "", false),
+            (503, "", false),
+        ] {
+            let body = format!(r#"[{{"message":"m","errorCode":"{code}"}}]"#);
+            let error = answer(status, &body, CallKind::Upsert);
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(may_pass_apart(status, &error), apart, "{status} {code}");
+        }
+    }
+
     fn chain(error: &PortError) -> String {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);

@@ -109,7 +109,7 @@ fn encoded(statement: &str) -> usize {
 fn answer<'a>(client: &'a Client, wanted: &'a Wanted, asked: Vec<Asked>) -> BoxFuture<'a, ()> {
     async move {
         let mut seen = HashSet::new();
-        let keys: Vec<&Key> = asked.iter().map(|asked| &asked.ask).filter(|key| seen.insert(&key.normal)).collect();
+        let keys: Vec<&Key> = asked.iter().map(|asked| &asked.ask).filter(|key| seen.insert(&key.value)).collect();
         let apart = match look(client, wanted, &keys).await {
             Ok(Rows { records, strays }) => {
                 let (sure, doubtful): (Vec<_>, Vec<_>) =
@@ -122,13 +122,7 @@ fn answer<'a>(client: &'a Client, wanted: &'a Wanted, asked: Vec<Asked>) -> BoxF
                 doubtful
             }
             Err(failure) if keys.len() > 1 && failure.may_pass_apart(&keys[0].call) => asked,
-            Err(failure) => {
-                for asked in asked {
-                    let error = failure.told(&asked.ask.call);
-                    asked.answer(Err(error));
-                }
-                return;
-            }
+            Err(failure) => return failure.tell(asked, |key| &key.call),
         };
         future::join_all(apart.into_iter().map(|asked| answer(client, wanted, vec![asked]))).await;
     }

@@ -143,3 +143,35 @@ pub(super) fn cut<T>(all: Vec<T>, fits: impl Fn(&[T], &T) -> bool) -> Vec<Vec<T>
     }
     lists
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_journey_that_broke_off() {
+        let group: Group<&str, u8, u8> = Group::new(10, |kind, asked| {
+            async move {
+                for asked in asked {
+                    if kind == "doomed" && asked.ask == 2 {
+                        panic::resume_unwind(Box::new("on purpose"));
+                    }
+                    let answer = asked.ask + 1;
+                    asked.answer(answer);
+                }
+            }
+            .boxed()
+        });
+        assert_eq!(future::join_all((1..4).map(|n| group.ask("doomed", n))).await, [Some(2), None, None]);
+        assert_eq!(future::join_all((1..4).map(|n| group.ask("lucky", n))).await, [Some(2), Some(3), Some(4)]);
+        assert_eq!(group.ask("doomed", 1).await, Some(2));
+    }
+
+    #[test]
+    fn lists_are_cut_in_order() {
+        let lists = cut(vec![1, 2, 1, 3, 1, 2, 4], |list, one| list.len() < 3 && !list.contains(one));
+        assert_eq!(lists, [vec![1, 2, 3], vec![1, 2, 4], vec![1]]);
+    }
+}

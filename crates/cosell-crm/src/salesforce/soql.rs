@@ -200,6 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn finds_several() -> Result<(), Box<dyn std::error::Error>> {
+        let statement = Select::new("Lead", &fields(&["Email"]))?.several("Key__c", ["L1", "O'2"])?;
+        assert_eq!(
+            statement,
+            r"SELECT Id, SystemModstamp, LastModifiedById, Email FROM Lead WHERE Key__c IN ('L1', 'O\'2')"
+        );
+        assert!(Select::new("Lead", &[])?.several("Key__c = '' OR Key__c", ["L1"]).is_err());
+        Ok(())
+    }
+
+    #[test]
     fn pages_by_time_and_identifier() -> Result<(), Box<dyn std::error::Error>> {
         let select = Select::new("Lead", &fields(&["Email"]))?;
         let mut cursor = Cursor::starting("2026-11-22T10:00:00Z".parse()?);

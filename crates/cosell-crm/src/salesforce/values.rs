@@ -168,5 +168,9 @@ mod tests {
             r#"{"Amount":12345678901234.56,"NextStep":null,"Share_With_AWS__c":false}"#
         );
         assert_eq!(body(&fields, None)["ACE_Opportunity_Id__c"], "O1");
+        assert_eq!(
+            entry("Lead", Some(("ace_opportunity_id__c", "O2")), &fields).to_string(),
+            r#"{"attributes":{"type":"Lead"},"ace_opportunity_id__c":"O2","Amount":12345678901234.56,"NextStep":null,"Share_With_AWS__c":false}"#
+        );
     }
 }

@@ -117,12 +117,7 @@ async fn answer(client: &Client, writing: &Writing, asked: Vec<Asked>) {
             apart(client, writing, doubtful, true).await;
         }
         Err(failure) if failure.may_pass_apart(&asked[0].ask.call) => apart(client, writing, asked, false).await,
-        Err(failure) => {
-            for asked in asked {
-                let error = failure.told(&asked.ask.call);
-                asked.answer(Err(error));
-            }
-        }
+        Err(failure) => failure.tell(asked, |record| &record.call),
     }
 }
 
