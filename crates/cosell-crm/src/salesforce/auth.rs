@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use cosell_sync::ports::{PortError, PortResult};
+use cosell_sync::ports::CrmRecord;
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -11,8 +11,9 @@ use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use super::{
-    Answer, errors,
-    errors::{Refused, Unreadable},
+    client::{Answer, Failure, Loss},
+    errors::{self, Refused, Unreadable},
+    values::{self, Row},
 };
 
 const WHAT: &str = "the Salesforce login";
@@ -88,6 +89,16 @@ impl Session {
     pub(super) fn is_me(&self, user: &str) -> Option<bool> {
         Some(self.user.as_deref()?.get(..15)? == user.get(..15)?)
     }
+
+    /// A row of a query with the fields that were asked for.
+    pub(super) fn record(&self, row: &Row, asked: &[String]) -> Result<CrmRecord, Unreadable> {
+        Ok(CrmRecord {
+            id: values::identifier(row)?,
+            modified_at: values::text(row, "SystemModstamp").ok_or(Unreadable("`SystemModstamp`"))?,
+            by_self: values::text(row, "LastModifiedById").and_then(|user| self.is_me(&user)),
+            fields: values::fields(row, asked),
+        })
+    }
 }
 
 /// The process's one session.
@@ -105,7 +116,7 @@ impl Sessions {
     }
 
     /// The session; the first call logs in.
-    pub(super) async fn current(&self) -> PortResult<Arc<Session>> {
+    pub(super) async fn current(&self) -> Result<Arc<Session>, Failure> {
         let mut current = self.current.lock().await;
         match &*current {
             Some(session) => Ok(Arc::clone(session)),
@@ -114,7 +125,7 @@ impl Sessions {
     }
 
     /// A session that is not `ended`: one that somebody else got meanwhile, or a new one.
-    pub(super) async fn renewed(&self, ended: &Arc<Session>) -> PortResult<Arc<Session>> {
+    pub(super) async fn renewed(&self, ended: &Arc<Session>) -> Result<Arc<Session>, Failure> {
         let mut current = self.current.lock().await;
         match &*current {
             Some(session) if !Arc::ptr_eq(session, ended) => Ok(Arc::clone(session)),
@@ -125,7 +136,7 @@ impl Sessions {
         }
     }
 
-    async fn login(&self) -> PortResult<Session> {
+    async fn login(&self) -> Result<Session, Failure> {
         let mut url = self.endpoint.clone();
         url.set_path("/services/oauth2/token");
         let form = [
@@ -134,7 +145,7 @@ impl Sessions {
             ("client_secret", self.credentials.client_secret.expose_secret()),
         ];
         let request = self.http.post(url).header("Accept", "application/json").form(&form);
-        let answer = Answer::of(WHAT, request).await?;
+        let answer = Answer::of(request).await.map_err(|failure| failure.during(WHAT))?;
         if answer.status != StatusCode::OK {
             return Err(refused_login(&answer));
         }
@@ -144,38 +155,42 @@ impl Sessions {
     }
 }
 
-fn refused_login(answer: &Answer) -> PortError {
-    let what = WHAT.to_owned();
+fn refused_login(answer: &Answer) -> Failure {
     // Token answers spell their codes in lower case and have no `fields`.
     let code = errors::oauth_code(&answer.body);
-    let throttled = code.as_deref() == Some("rate_limit_exceeded") || answer.status == StatusCode::TOO_MANY_REQUESTS;
-    let cause = Refused { status: answer.status.as_u16(), codes: code.into_iter().collect(), names: Vec::new() };
-    if throttled {
-        PortError::Throttled { what, retry_after: answer.retry_after }
+    let loss = if code.as_deref() == Some("rate_limit_exceeded") || answer.status == StatusCode::TOO_MANY_REQUESTS {
+        Loss::Throttled(answer.retry_after)
     } else if answer.status.is_server_error() {
-        PortError::Unavailable { what, cause: Some(Box::new(cause)) }
+        Loss::Unavailable
     } else {
-        PortError::Unauthorized { what, cause: Some(Box::new(cause)) }
-    }
+        Loss::Unauthorized
+    };
+    let cause = Refused { status: answer.status.as_u16(), codes: code.into_iter().collect(), names: Vec::new() };
+    Failure::lost(loss, cause).during(WHAT)
 }
 
-fn session(endpoint: &Url, body: &[u8]) -> PortResult<Session> {
+fn session(endpoint: &Url, body: &[u8]) -> Result<Session, Failure> {
     #[derive(Deserialize)]
     struct Granted {
         access_token: SecretString,
         instance_url: String,
         id: Option<String>,
     }
-    let unreadable = |lacks| PortError::Unavailable { what: WHAT.to_owned(), cause: Some(Box::new(Unreadable(lacks))) };
+    let unreadable = |lacks| Failure::lost(Loss::Unavailable, Unreadable(lacks)).during(WHAT);
     let granted: Granted = serde_json::from_slice(body).map_err(|_| unreadable("`access_token` or `instance_url`"))?;
     let instance = Url::parse(&granted.instance_url).map_err(|_| unreadable("a usable `instance_url`"))?;
     if !is_trusted(endpoint, &instance) {
-        return Err(PortError::Unauthorized { what: WHAT.to_owned(), cause: Some(Box::new(ForeignInstance)) });
+        return Err(Failure::lost(Loss::Unauthorized, ForeignInstance).during(WHAT));
     }
     Ok(Session {
         token: granted.access_token,
         instance,
-        user: granted.id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| is_id(id)).map(str::to_owned),
+        user: granted
+            .id
+            .as_deref()
+            .and_then(|id| id.rsplit('/').next())
+            .filter(|id| values::is_id(id))
+            .map(str::to_owned),
     })
 }
 
@@ -197,11 +212,6 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-/// Whether a text has the form of a Salesforce identifier.
-pub(super) fn is_id(text: &str) -> bool {
-    matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -253,7 +263,7 @@ mod tests {
         let endpoint = Url::parse("https://acme.my.salesforce.com").expect("a URL");
         let of = |id: &str| {
             let body = format!(r#"{{"access_token":"t","instance_url":"https://acme.my.salesforce.com","id":{id}}}"#);
-            session(&endpoint, body.as_bytes()).expect("a session")
+            session(&endpoint, body.as_bytes()).ok().expect("a session")
         };
         let session = of(r#""https://login.salesforce.com/id/00D000000000001AAA/005000000000001AAA""#);
         assert_eq!(session.is_me("005000000000001AAA"), Some(true));

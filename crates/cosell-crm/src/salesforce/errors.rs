@@ -84,13 +84,14 @@ pub(super) struct Problem {
 
 /// The entries of an error body, whatever its shape; none when it has none.
 pub(super) fn problems(body: &[u8]) -> Vec<Problem> {
-    match serde_json::from_slice(body) {
-        Ok(Json::Array(entries)) => entries.iter().filter_map(problem).collect(),
-        Ok(Json::Object(object)) => match object.get("errors") {
-            Some(Json::Array(entries)) if !entries.is_empty() => entries.iter().filter_map(problem).collect(),
-            _ => problem(&Json::Object(object)).into_iter().collect(),
-        },
-        _ => Vec::new(),
+    serde_json::from_slice(body).map(|json| entries(&json)).unwrap_or_default()
+}
+
+fn entries(json: &Json) -> Vec<Problem> {
+    match (json, json.get("errors")) {
+        (Json::Array(entries), _) => entries.iter().filter_map(problem).collect(),
+        (_, Some(Json::Array(entries))) if !entries.is_empty() => entries.iter().filter_map(problem).collect(),
+        _ => problem(json).into_iter().collect(),
     }
 }
 
@@ -133,6 +134,25 @@ pub(super) fn is_too_large(error: &PortError) -> bool {
     let too_large =
         |code: &String| matches!(code.as_str(), "QUERY_TIMEOUT" | "EXCEEDED_ID_LIMIT" | "OPERATION_TOO_LARGE");
     cause.downcast_ref::<Refused>().is_some_and(|refused| refused.codes.iter().any(too_large))
+}
+
+/// Whether a refusal in a list may say that the record itself is not there, which the same codes do not tell from what
+/// it refers to. A request by the record's own address does.
+pub(super) fn is_about_identifier(error: &PortError) -> bool {
+    let PortError::Rejected { problems, .. } = error else { return false };
+    problems.iter().any(|problem| {
+        matches!(problem.code.as_str(), "INVALID_CROSS_REFERENCE_KEY" | "MALFORMED_ID")
+            && problem.field.as_deref().is_none_or(|field| field.eq_ignore_ascii_case("Id"))
+    })
+}
+
+/// Whether a request for several was refused for what is in it: Salesforce does not say for which, and nothing was done.
+pub(super) fn may_pass_apart(status: StatusCode, error: &PortError) -> bool {
+    match error {
+        PortError::Throttled { .. } => false,
+        PortError::Unavailable { .. } => is_too_large(error),
+        _ => status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+    }
 }
 
 /// Ordered: what concerns everybody's records hides what concerns one.
@@ -217,7 +237,15 @@ fn class_of_status(status: StatusCode, retry_after: Option<Duration>, kind: Call
 
 /// What an answer that is no success means.
 pub(super) fn refusal(call: &Call, status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> PortError {
-    let problems = problems(body);
+    judged(call, status, retry_after, problems(body))
+}
+
+/// What a result in a list that is no success means. It has no status; 400 is what such a refusal has alone.
+pub(super) fn refusal_in_list(call: &Call, result: &Json) -> PortError {
+    judged(call, StatusCode::BAD_REQUEST, None, entries(result))
+}
+
+fn judged(call: &Call, status: StatusCode, retry_after: Option<Duration>, problems: Vec<Problem>) -> PortError {
     let known = problems.iter().filter_map(|problem| class_of_code(problem, call.kind)).min();
     let class = match known {
         _ if status == StatusCode::NOT_FOUND && call.kind.has_identifier() => Class::NotFound,
@@ -487,6 +515,59 @@ mod tests {
         assert!(is_too_large(&large) && !is_too_large(&lock));
         let duplicate = answer(400, r#"[{"message":"m","errorCode":"DUPLICATE_VALUE"}]"#, CallKind::Upsert);
         assert!(is_duplicate_value(&duplicate) && !is_duplicate_value(&lock));
+    }
+
+    #[test]
+    fn a_result_in_a_list_means_what_the_record_has_alone() {
+        for (code, kind, class) in [
+            ("ENTITY_IS_DELETED", CallKind::Update, "not_found"),
+            ("NOT_FOUND", CallKind::Update, "not_found"),
+            ("NOT_FOUND", CallKind::Upsert, "unauthorized"),
+            ("UNABLE_TO_LOCK_ROW", CallKind::Upsert, "unavailable"),
+            ("STRING_TOO_LONG", CallKind::Update, "rejected"),
+            ("SOMETHING_NEW", CallKind::Update, "rejected"),
+        ] {
+            let entry = format!(r#"{{"statusCode":"{code}","message":"m","fields":["Name"]}}"#);
+            let result = serde_json::from_str(&format!(r#"{{"success":false,"errors":[{entry}]}}"#)).expect("JSON");
+            let listed = refusal_in_list(&call(kind), &result);
+            assert_eq!(listed.code(), class, "{code}");
+            assert_eq!(format!("{listed:?}"), format!("{:?}", answer(400, &format!("[{entry}]"), kind)));
+        }
+    }
+
+    #[test]
+    fn a_record_that_may_be_gone_is_recognized() {
+        for (code, fields, is_about) in [
+            ("INVALID_CROSS_REFERENCE_KEY", "[]", true),
+            ("MALFORMED_ID", r#"["id"]"#, true),
+            ("INVALID_CROSS_REFERENCE_KEY", r#"["AccountId"]"#, false),
+            ("STRING_TOO_LONG", "[]", false),
+        ] {
+            let body = format!(r#"[{{"message":"m","errorCode":"{code}","fields":{fields}}}]"#);
+            assert_eq!(is_about_identifier(&answer(400, &body, CallKind::Update)), is_about, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_everybody_is_not_asked_again() {
+        for (status, code, apart) in [
+            (400, "INVALID_FIELD", true),
+            (400, "JSON_PARSER_ERROR", true),
+            (400, "QUERY_TIMEOUT", true),
+            (414, "", true),
+            (400, "UNABLE_TO_LOCK_ROW", false),
+            (401, "INVALID_SESSION_ID", false),
+            (403, "API_DISABLED_FOR_ORG", false),
+            (403, "REQUEST_LIMIT_EXCEEDED", false),
+            (429, "", false),
+            (302, "", false),
+            (503, "", false),
+        ] {
+            let body = format!(r#"[{{"message":"m","errorCode":"{code}"}}]"#);
+            let error = answer(status, &body, CallKind::Upsert);
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(may_pass_apart(status, &error), apart, "{status} {code}");
+        }
     }
 
     fn chain(error: &PortError) -> String {

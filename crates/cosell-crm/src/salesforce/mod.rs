@@ -1,16 +1,22 @@
 //! Salesforce, over its REST API.
 //!
 //! Reads are queries, by identifier too: only they resolve parents, and they leave deleted rows out. Templates alone
-//! are read whole, since naming every field of an object would not fit into an address. Writes go one record at a time
-//! by a unique field or an identifier, so that each has its own answer and repeating one is harmless; repeating a plain
-//! creation is not.
+//! are read whole, since naming every field of an object would not fit into an address. Writes go by a unique field or
+//! an identifier, so that repeating one is harmless; repeating a plain creation is not.
+//!
+//! The organization's requests are counted by the day. Reads and writes that are asked for at the same moment therefore
+//! share a request, and each still has its own answer: the one that it would have had alone.
 
 mod auth;
+mod client;
 mod cursor;
 mod describe;
 mod errors;
+mod fetch;
+mod group;
 mod soql;
 mod values;
+mod write;
 
 use std::{
     collections::HashMap,
@@ -25,9 +31,8 @@ use cosell_sync::ports::{
     Cause, Changes, Crm, CrmFields, CrmKey, CrmRecord, PortError, PortResult, Rejection, Written,
 };
 use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder, StatusCode, header, redirect};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use reqwest::redirect;
+use secrecy::SecretString;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use url::Url;
@@ -38,11 +43,14 @@ pub use describe::description;
 pub use errors::{Refused, Unreadable};
 pub use soql::InvalidName;
 
-use auth::{Session, Sessions};
+use auth::Sessions;
+use client::{Client, Failure};
 use cursor::Cursor;
 use errors::{Call, CallKind};
+use fetch::{Fetches, Key, Wanted, fetches};
 use soql::Select;
 use values::Row;
+use write::{Record, Verb, Writes, Writing, writes};
 
 /// The version of the API that this adapter is written against. Raise it deliberately.
 pub const API_VERSION: &str = "v66.0";
@@ -86,8 +94,9 @@ pub enum InvalidConfig {
 
 /// A Salesforce organization.
 pub struct Salesforce {
-    http: reqwest::Client,
-    sessions: Sessions,
+    client: Arc<Client>,
+    fetches: Fetches,
+    writes: Writes,
     /// By object. Held while asking, so that everybody else waits for the one answer.
     copyable: Mutex<HashMap<String, Remembered>>,
 }
@@ -114,86 +123,8 @@ impl Salesforce {
         http = if auth::is_loopback(&endpoint) { http.no_proxy() } else { http.https_only(true) };
         let http = http.build().map_err(InvalidConfig::Client)?;
         let sessions = Sessions::new(http.clone(), endpoint, credentials);
-        Ok(Self { http, sessions, copyable: Mutex::default() })
-    }
-
-    /// Sends one request in the current session, and once more in a new one when that has ended.
-    async fn send(
-        &self,
-        call: &Call,
-        method: Method,
-        address: impl Fn(&Url) -> Url + Send + Sync,
-        body: Option<&Json>,
-        headers: &[(&'static str, &'static str)],
-    ) -> PortResult<Answer> {
-        let mut session = self.sessions.current().await?;
-        let mut renewed = false;
-        loop {
-            let mut request = self
-                .http
-                .request(method.clone(), address(&session.instance))
-                .bearer_auth(session.token.expose_secret())
-                .header(header::ACCEPT, "application/json")
-                .header("Sforce-Call-Options", "client=cosell");
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let answer = Answer::of(&call.what, request).await?;
-            if renewed || !errors::is_session(answer.status, &answer.body) {
-                return Ok(answer);
-            }
-            session = self.sessions.renewed(&session).await?;
-            renewed = true;
-        }
-    }
-
-    /// All rows of a statement, and when Salesforce looked for them.
-    async fn query(&self, call: &Call, statement: &str, limit: usize) -> PortResult<(Vec<Row>, Timestamp)> {
-        #[derive(Deserialize)]
-        struct Found {
-            done: bool,
-            #[serde(rename = "nextRecordsUrl")]
-            next: Option<String>,
-            records: Vec<Row>,
-        }
-        let address = |instance: &Url| {
-            let mut url = data_url(instance, &["query"]);
-            url.query_pairs_mut().append_pair("q", statement);
-            url
-        };
-        let asked = Instant::now();
-        let mut answer = self.send(call, Method::GET, address, None, &[]).await?;
-        // The answer is dated when it is sent, which may be long after the rows were read.
-        let searched = answer.date.unwrap_or_else(Timestamp::now);
-        let searched = searched.checked_sub(asked.elapsed()).unwrap_or(searched);
-        let mut rows = Vec::new();
-        loop {
-            if answer.status != StatusCode::OK {
-                return Err(answer.refusal(call));
-            }
-            let found: Found = answer.read(call, "`records`, `done` or `nextRecordsUrl`")?;
-            let empty = found.records.is_empty();
-            rows.extend(found.records);
-            if found.done || rows.len() >= limit {
-                return Ok((rows, searched));
-            }
-            let next = found.next.filter(|path| path.starts_with("/services/data/") && !empty);
-            let next = next.ok_or_else(|| unreadable(call, "the rest of its rows"))?;
-            let address = |instance: &Url| {
-                let mut url = instance.clone();
-                url.set_path(&next);
-                url
-            };
-            answer = self.send(call, Method::GET, address, None, &[]).await?;
-        }
-    }
-
-    async fn read(&self, call: &Call, path: &[&str]) -> PortResult<Answer> {
-        let answer = self.send(call, Method::GET, |instance| data_url(instance, path), None, &[]).await?;
-        if answer.status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(call)) }
+        let client = Arc::new(Client::new(http, sessions));
+        Ok(Self { fetches: fetches(&client), writes: writes(&client), client, copyable: Mutex::default() })
     }
 
     /// Describes an object and makes something of the answer.
@@ -205,8 +136,11 @@ impl Salesforce {
         let what = format!("describe {object}");
         soql::plain_name(object, "an object").map_err(|cause| misconfigured(&what, cause))?;
         let call = Call { what, kind: CallKind::Query, names: names(object, []) };
-        let answer = self.read(&call, &["sobjects", object, "describe"]).await?;
-        make(&answer.read(&call, "a description")?).map_err(|Unreadable(lacks)| unreadable(&call, lacks))
+        let described = async {
+            let answer = self.client.read(&["sobjects", object, "describe"]).await?;
+            Ok(make(&answer.read("a description")?)?)
+        };
+        described.await.map_err(|failure: Failure| failure.told(&call))
     }
 
     /// The fields that a copy of a record can have.
@@ -222,11 +156,20 @@ impl Salesforce {
         Ok(fields)
     }
 
-    async fn write(&self, call: &Call, method: Method, path: &[&str], body: &Json) -> PortResult<Answer> {
-        // Without this, the organization's assignment rules would give every lead that we touch to somebody else.
-        let lead = path.get(1).is_some_and(|object| object.eq_ignore_ascii_case("Lead"));
-        let headers: &[_] = if lead { &[("Sforce-Auto-Assign", "FALSE")] } else { &[] };
-        self.send(call, method, |instance| data_url(instance, path), Some(body), headers).await
+    /// Writes one record, together with others of the moment.
+    async fn write(
+        &self,
+        object: &str,
+        verb: Verb,
+        key: &str,
+        fields: &CrmFields,
+        what: String,
+    ) -> PortResult<Written> {
+        let field = if let Verb::Upsert(field) = &verb { Some(field) } else { None };
+        let call = Call { what, kind: verb.call_kind(), names: names(object, fields.keys().chain(field)) };
+        let broken = broken_off(&call);
+        let record = Record::new(&verb, key, fields, call);
+        self.writes.ask(Writing { object: object.to_owned(), verb }, record).await.unwrap_or(Err(broken))
     }
 }
 
@@ -238,17 +181,15 @@ impl Crm for Salesforce {
             CrmKey::External { field, value } => (field, value),
         };
         let what = format!("fetch {object}{}", shown(field, value));
-        let statement = Select::new(object, fields).and_then(|select| select.one(field, value));
-        let statement = statement.map_err(|cause| misconfigured(&what, cause))?;
-        if field == "Id" && !auth::is_id(value) {
+        let wanted = Wanted { object: object.to_owned(), field: field.to_owned(), fields: fields.to_vec() };
+        wanted.one(value).map_err(|cause| misconfigured(&what, cause))?;
+        if wanted.is_by_id() && !values::is_id(value) {
             return Err(PortError::Rejected { what, problems: vec![malformed_key("Id", "MALFORMED_ID")] });
         }
-        let call = Call { what, kind: CallKind::Query, names: names(object, fields.iter().chain([&field.to_owned()])) };
-        let (rows, _) = self.query(&call, &statement, 1).await?;
-        match rows.first() {
-            Some(row) => Ok(Some(record(&call, row, fields, &*self.sessions.current().await?)?)),
-            None => Ok(None),
-        }
+        let call = Call { what, kind: CallKind::Query, names: names(object, fields.iter().chain([&wanted.field])) };
+        let broken = broken_off(&call);
+        let key = Key::new(&wanted, value, call);
+        self.fetches.ask(wanted, key).await.unwrap_or(Err(broken))
     }
 
     async fn changed_since(
@@ -268,7 +209,8 @@ impl Crm for Salesforce {
         let mut limit = limit.clamp(1, PAGE);
         let mut halvings = 0;
         let (rows, searched) = loop {
-            match self.query(&call, &select.changed_since(&cursor, limit), limit).await {
+            let found = self.client.query(&select.changed_since(&cursor, limit), limit).await;
+            match found.map_err(|failure| failure.told(&call)) {
                 Err(error) if errors::is_too_large(&error) && halvings < HALVINGS && limit > 1 => {
                     limit /= 2;
                     halvings += 1;
@@ -276,14 +218,13 @@ impl Crm for Salesforce {
                 other => break other?,
             }
         };
-        let session = self.sessions.current().await?;
-        let mut records = Vec::with_capacity(rows.len());
-        for row in &rows {
-            records.push(record(&call, row, fields, &session)?);
-        }
+        let told = |failure: Failure| failure.told(&call);
+        let session = self.client.session().await.map_err(told)?;
+        let records: Result<Vec<CrmRecord>, _> = rows.iter().map(|row| session.record(row, fields)).collect();
+        let records = records.map_err(|lacks| told(lacks.into()))?;
         let next = match records.last() {
             Some(last) if records.len() >= limit => {
-                let at = last.modified_at.parse().map_err(|_| unreadable(&call, "a usable `SystemModstamp`"))?;
+                let at = last.modified_at.parse().map_err(|_| told(Unreadable("a usable `SystemModstamp`").into()))?;
                 cursor.after(at, &last.id, searched)
             }
             _ => cursor.caught_up(searched),
@@ -292,56 +233,21 @@ impl Crm for Salesforce {
     }
 
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
-        #[derive(Deserialize)]
-        struct Upserted {
-            id: Option<String>,
-            success: bool,
-            created: Option<bool>,
-        }
         let what = format!("upsert {object}{}", shown(field, value));
         check_names(object, [field], fields).map_err(|cause| misconfigured(&what, cause))?;
         if !is_path_segment(value) {
             return Err(PortError::Rejected { what, problems: vec![malformed_key(field, "INVALID_KEY")] });
         }
-        let call =
-            Call { what, kind: CallKind::Upsert, names: names(object, fields.keys().chain([&field.to_owned()])) };
-        let (path, body) = (["sobjects", object, field, value], values::body(fields, Some(field)));
-        let mut raced = false;
-        loop {
-            let answer = self.write(&call, Method::PATCH, &path, &body).await?;
-            let error = match answer.status {
-                StatusCode::OK | StatusCode::CREATED => {
-                    let written: Upserted = answer.read(&call, "`id` or `success`")?;
-                    if written.success {
-                        let id = written.id.ok_or_else(|| unreadable(&call, "`id`"))?;
-                        let created = written.created.unwrap_or(answer.status == StatusCode::CREATED);
-                        return Ok(Written { id, created });
-                    }
-                    answer.refusal(&call)
-                }
-                _ => answer.refusal(&call),
-            };
-            // Somebody created the same record while we did: now it is there to be updated.
-            if raced || !errors::is_duplicate_value(&error) {
-                return Err(error);
-            }
-            raced = true;
-        }
+        self.write(object, Verb::Upsert(field.to_owned()), value, fields, what).await
     }
 
     async fn update(&self, object: &str, id: &str, fields: &CrmFields) -> PortResult<()> {
         let what = format!("update {object}{}", shown("Id", id));
         check_names(object, [], fields).map_err(|cause| misconfigured(&what, cause))?;
-        if !auth::is_id(id) {
+        if !values::is_id(id) {
             return Err(PortError::Rejected { what, problems: vec![malformed_key("Id", "MALFORMED_ID")] });
         }
-        let call = Call { what, kind: CallKind::Update, names: names(object, fields.keys()) };
-        let (path, body) = (["sobjects", object, id], values::body(fields, Some("Id")));
-        let answer = self.write(&call, Method::PATCH, &path, &body).await?;
-        match answer.status {
-            StatusCode::NO_CONTENT => Ok(()),
-            _ => Err(answer.refusal(&call)),
-        }
+        self.write(object, Verb::Update, id, fields, what).await.map(drop)
     }
 
     /// Values that are all empty identify nothing: they are [`PortError::Rejected`], and no other record is found.
@@ -363,28 +269,17 @@ impl Crm for Salesforce {
             return Err(PortError::Rejected { what, problems: unusable });
         }
         let call = Call { what, kind: CallKind::Query, names: names(object, fields.keys()) };
-        let (rows, _) = self.query(&call, &statement, 1).await?;
-        rows.first().map(|row| identifier(&call, row)).transpose()
+        let found = async {
+            let (rows, _) = self.client.query(&statement, 1).await?;
+            Ok(rows.first().map(values::identifier).transpose()?)
+        };
+        found.await.map_err(|failure: Failure| failure.told(&call))
     }
 
     async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String> {
-        #[derive(Deserialize)]
-        struct Created {
-            id: Option<String>,
-            success: bool,
-        }
         let what = format!("create {object}");
         check_names(object, [], fields).map_err(|cause| misconfigured(&what, cause))?;
-        let call = Call { what, kind: CallKind::Upsert, names: names(object, fields.keys()) };
-        let answer = self.write(&call, Method::POST, &["sobjects", object], &values::body(fields, None)).await?;
-        if answer.status != StatusCode::CREATED {
-            return Err(answer.refusal(&call));
-        }
-        let created: Created = answer.read(&call, "`id` or `success`")?;
-        if !created.success {
-            return Err(answer.refusal(&call));
-        }
-        created.id.ok_or_else(|| unreadable(&call, "`id`"))
+        Ok(self.write(object, Verb::Create, "", fields, what).await?.id)
     }
 
     /// The owner and the record type are among the values; formulas, numbers that count up, unique and external
@@ -392,13 +287,13 @@ impl Crm for Salesforce {
     /// hour and instance. A text that is no identifier comes from the set-up: [`PortError::Unauthorized`].
     async fn template(&self, object: &str, id: &str) -> PortResult<CrmFields> {
         let what = format!("read the template {object}{}", shown("Id", id));
-        if !auth::is_id(id) {
+        if !values::is_id(id) {
             return Err(misconfigured(&what, "the template's identifier is not one of Salesforce's"));
         }
         let copyable = self.copyable(object).await?;
         let call = Call { what, kind: CallKind::Read, names: names(object, []) };
-        let answer = self.read(&call, &["sobjects", object, id]).await?;
-        let row: Row = answer.read(&call, "a record")?;
+        let read = async { self.client.read(&["sobjects", object, id]).await?.read("a record") };
+        let row: Row = read.await.map_err(|failure: Failure| failure.told(&call))?;
         let mut fields = values::fields(&row, &copyable);
         fields.retain(|_, value| *value != CrmValue::Null);
         Ok(fields)
@@ -410,74 +305,9 @@ impl Crm for Salesforce {
     }
 }
 
-/// What came back, whole.
-struct Answer {
-    status: StatusCode,
-    date: Option<Timestamp>,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    async fn of(what: &str, request: RequestBuilder) -> PortResult<Self> {
-        // The address holds statements and keys: it stays out of the error.
-        let lost = |error: reqwest::Error| PortError::Unavailable {
-            what: what.to_owned(),
-            cause: Some(Box::new(error.without_url())),
-        };
-        let response = request.send().await.map_err(lost)?;
-        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let date =
-            text(header::DATE).and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
-        let retry_after = text(header::RETRY_AFTER).and_then(|value| value.parse().ok()).map(Duration::from_secs);
-        let status = response.status();
-        let body = response.bytes().await.map_err(lost)?.into();
-        Ok(Self { status, date, retry_after, body })
-    }
-
-    /// A success's body. A decoder's own message would quote it.
-    fn read<T: for<'de> Deserialize<'de>>(&self, call: &Call, expected: &'static str) -> PortResult<T> {
-        serde_json::from_slice(&self.body).map_err(|_| unreadable(call, expected))
-    }
-
-    fn refusal(&self, call: &Call) -> PortError {
-        errors::refusal(call, self.status, self.retry_after, &self.body)
-    }
-}
-
-fn record(call: &Call, row: &Row, asked: &[String], session: &Session) -> PortResult<CrmRecord> {
-    Ok(CrmRecord {
-        id: identifier(call, row)?,
-        modified_at: text(row, "SystemModstamp").ok_or_else(|| unreadable(call, "`SystemModstamp`"))?,
-        by_self: text(row, "LastModifiedById").and_then(|user| session.is_me(&user)),
-        fields: values::fields(row, asked),
-    })
-}
-
-fn identifier(call: &Call, row: &Row) -> PortResult<String> {
-    text(row, "Id").filter(|id| auth::is_id(id)).ok_or_else(|| unreadable(call, "`Id`"))
-}
-
-fn text(row: &Row, name: &str) -> Option<String> {
-    match values::field(row, name) {
-        Some(CrmValue::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// An address under the API's data path; segments are percent-encoded.
-fn data_url(instance: &Url, segments: &[&str]) -> Url {
-    let mut url = instance.clone();
-    url.set_path("");
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.extend(["services", "data", API_VERSION]).extend(segments);
-    }
-    url
-}
-
-/// Whether a key's value stays one segment: URLs drop dots and control characters.
+/// Whether a key's value stays one segment: URLs drop dots and control characters. Blanks are no value to Salesforce.
 fn is_path_segment(value: &str) -> bool {
-    !matches!(value, "" | "." | "..") && !value.contains(|character: char| character.is_control())
+    !matches!(value.trim(), "" | "." | "..") && !value.contains(|character: char| character.is_control())
 }
 
 fn malformed_key(field: &str, code: &str) -> Rejection {
@@ -487,7 +317,7 @@ fn malformed_key(field: &str, code: &str) -> Rejection {
 
 /// A record's key for `what`: identifiers only, since any other value may be somebody's name or address.
 fn shown(field: &str, value: &str) -> String {
-    let is_identifier = auth::is_id(value) && field == "Id"
+    let is_identifier = values::is_id(value) && field == "Id"
         || value.parse::<OpportunityId>().is_ok()
         || value.parse::<LeadId>().is_ok()
         || value.parse::<InvitationId>().is_ok();
@@ -516,6 +346,7 @@ fn misconfigured(what: &str, cause: impl Into<Cause>) -> PortError {
     PortError::Unauthorized { what: what.to_owned(), cause: Some(cause.into()) }
 }
 
-fn unreadable(call: &Call, lacks: &'static str) -> PortError {
-    PortError::Unavailable { what: call.what.clone(), cause: Some(Box::new(Unreadable(lacks))) }
+/// What somebody is told whose request ended without saying what became of it.
+fn broken_off(call: &Call) -> PortError {
+    PortError::Unavailable { what: call.what.clone(), cause: None }
 }

@@ -43,7 +43,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A text literal, quotes included.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for character in text.chars() {
@@ -105,6 +105,17 @@ impl Select {
         let field = plain_name(field, "a field")?;
         let _ = write!(self.head, "{field} = {} LIMIT 1", literal(value));
         Ok(self.head)
+    }
+
+    /// The records whose `field` is one of `values`.
+    pub(super) fn several<'v>(
+        self,
+        field: &str,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Result<String, InvalidName> {
+        let field = plain_name(field, "a field")?;
+        let values: Vec<String> = values.into_iter().map(literal).collect();
+        Ok(format!("{}{field} IN ({})", self.head, values.join(", ")))
     }
 
     /// The next `limit` records after a cursor, oldest change first.
@@ -185,6 +196,17 @@ mod tests {
             assert!(oldest("Opportunity", &CrmFields::from([(name.to_owned(), CrmValue::Null)])).is_err(), "{name}");
         }
         assert!(oldest("Opportunity x", &fields).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn finds_several() -> Result<(), Box<dyn std::error::Error>> {
+        let statement = Select::new("Lead", &fields(&["Email"]))?.several("Key__c", ["L1", "O'2"])?;
+        assert_eq!(
+            statement,
+            r"SELECT Id, SystemModstamp, LastModifiedById, Email FROM Lead WHERE Key__c IN ('L1', 'O\'2')"
+        );
+        assert!(Select::new("Lead", &[])?.several("Key__c = '' OR Key__c", ["L1"]).is_err());
         Ok(())
     }
 

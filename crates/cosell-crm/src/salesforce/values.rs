@@ -3,7 +3,9 @@
 use cosell_mapping::CrmValue;
 use cosell_sync::ports::CrmFields;
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
+
+use super::errors::Unreadable;
 
 /// A row of a query's answer.
 pub(super) type Row = Map<String, Json>;
@@ -46,10 +48,49 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     format!("{utc}Z").parse().ok()
 }
 
+/// A text of a row.
+pub(super) fn text(row: &Row, name: &str) -> Option<String> {
+    match field(row, name) {
+        Some(CrmValue::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The identifier of a row.
+pub(super) fn identifier(row: &Row) -> Result<String, Unreadable> {
+    text(row, "Id").filter(|id| is_id(id)).ok_or(Unreadable("`Id`"))
+}
+
+/// Whether a text has the form of a Salesforce identifier.
+pub(super) fn is_id(text: &str) -> bool {
+    matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// What both forms of an identifier have in common: the last three of 18 characters are derived.
+pub(super) fn normal_id(id: &str) -> String {
+    id.chars().take(15).collect()
+}
+
+/// What texts have in common that are equal to Salesforce.
+pub(super) fn normal_text(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
 /// What a write sends: all fields but the one that is in the path already.
 pub(super) fn body(fields: &CrmFields, in_path: Option<&str>) -> Json {
-    let sent = fields.iter().filter(|(name, _)| in_path.is_none_or(|key| !name.eq_ignore_ascii_case(key)));
-    Json::Object(sent.map(|(name, value)| (name.clone(), value.clone().into())).collect())
+    Json::Object(without(in_path, fields).collect())
+}
+
+/// What a write sends in a list: the object, the key, and all other fields.
+pub(super) fn entry(object: &str, key: Option<(&str, &str)>, fields: &CrmFields) -> Json {
+    let head = [("attributes".to_owned(), json!({"type": object}))];
+    let named = key.map(|(field, value)| (field.to_owned(), Json::from(value)));
+    Json::Object(head.into_iter().chain(named).chain(without(key.map(|(field, _)| field), fields)).collect())
+}
+
+fn without(key: Option<&str>, fields: &CrmFields) -> impl Iterator<Item = (String, Json)> {
+    let others = fields.iter().filter(move |(name, _)| key.is_none_or(|key| !name.eq_ignore_ascii_case(key)));
+    others.map(|(name, value)| (name.clone(), value.clone().into()))
 }
 
 #[cfg(test)]
@@ -127,5 +168,9 @@ mod tests {
             r#"{"Amount":12345678901234.56,"NextStep":null,"Share_With_AWS__c":false}"#
         );
         assert_eq!(body(&fields, None)["ACE_Opportunity_Id__c"], "O1");
+        assert_eq!(
+            entry("Lead", Some(("ace_opportunity_id__c", "O2")), &fields).to_string(),
+            r#"{"attributes":{"type":"Lead"},"ace_opportunity_id__c":"O2","Amount":12345678901234.56,"NextStep":null,"Share_With_AWS__c":false}"#
+        );
     }
 }

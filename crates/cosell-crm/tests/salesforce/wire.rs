@@ -1,18 +1,8 @@
 //! What the Salesforce adapter sends, and what it makes of answers, over a real connection.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    error::Error,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Response, Uri},
-};
+use axum::http::Method;
 use cosell_crm::{
     Credentials, Salesforce, SalesforceConfig,
     salesforce::{InvalidConfig, Unreadable},
@@ -22,151 +12,7 @@ use cosell_sync::ports::{Crm, CrmFields, CrmKey, PortError, Written};
 use serde_json::{Value as Json, json};
 use url::{Url, form_urlencoded};
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-const ME: &str = "005000000000001AAA";
-const REP: &str = "005000000000002AAA";
-const DATE: &str = "Sun, 22 Nov 2026 10:00:00 GMT";
-
-/// A request as it arrived.
-#[derive(Debug, Clone)]
-struct Seen {
-    method: Method,
-    target: String,
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Seen {
-    fn query(&self) -> String {
-        let query = self.target.split_once('?').map_or("", |(_, query)| query);
-        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "q").map_or(String::new(), |(_, q)| q.into())
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-
-    fn json(&self) -> Json {
-        serde_json::from_str(&self.body).unwrap_or(Json::Null)
-    }
-}
-
-#[derive(Default)]
-struct Script {
-    address: String,
-    logins: Vec<Seen>,
-    login_answer: Option<(u16, String)>,
-    login_delay: Duration,
-    seen: Vec<Seen>,
-    answers: VecDeque<(u16, String)>,
-    /// Tokens that are not valid any more.
-    ended: Vec<String>,
-}
-
-/// A server that plays a script of answers and remembers the requests.
-#[derive(Clone, Default)]
-struct Org(Arc<Mutex<Script>>);
-
-impl Org {
-    async fn start(answers: impl IntoIterator<Item = (u16, Json)>) -> Result<(Self, Salesforce), Box<dyn Error>> {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = format!("http://{}", listener.local_addr()?);
-        let org = Self::default();
-        org.with(|script| {
-            script.address.clone_from(&address);
-            script.answers = answers.into_iter().map(|(status, body)| (status, body.to_string())).collect();
-        });
-        let app = Router::new().fallback(Self::answer).with_state(org.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let secret = r#"{"client_id":"cosell-integration","client_secret":"s&cret=1"}"#.into();
-        let credentials = Credentials::from_secret(&secret)?;
-        Ok((org, Salesforce::new(SalesforceConfig { endpoint: Url::parse(&address)?, credentials })?))
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Script) -> T) -> T {
-        act(&mut self.0.lock().expect("nobody panicked"))
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.with(|script| script.seen.clone())
-    }
-
-    async fn answer(
-        State(org): State<Self>,
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Response<axum::body::Body> {
-        let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let seen = Seen {
-            method,
-            target: uri.to_string(),
-            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-            body: String::from_utf8_lossy(&body).into_owned(),
-        };
-        let is_login = uri.path() == "/services/oauth2/token";
-        let delay = org.with(|script| script.login_delay);
-        if is_login {
-            tokio::time::sleep(delay).await;
-        }
-        let (status, body) = org.with(|script| {
-            if is_login {
-                script.logins.push(seen);
-                let granted = json!({
-                    "access_token": format!("token-{}", script.logins.len()),
-                    "instance_url": script.address,
-                    "id": format!("https://login.salesforce.com/id/00D000000000001AAA/{ME}"),
-                    "token_type": "Bearer",
-                    "issued_at": "1795341600000",
-                });
-                script.login_answer.clone().unwrap_or_else(|| (200, granted.to_string()))
-            } else {
-                let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-                let ended = token.is_none_or(|token| script.ended.iter().any(|ended| ended == token));
-                script.seen.push(seen);
-                if ended {
-                    let body = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
-                    (401, body.to_owned())
-                } else {
-                    script.answers.pop_front().unwrap_or_else(|| (599, "the script is over".to_owned()))
-                }
-            }
-        });
-        let body = if status == 204 { String::new() } else { body };
-        Response::builder().status(status).header("date", DATE).body(body.into()).expect("a response")
-    }
-}
-
-fn found(rows: &[Json]) -> Json {
-    json!({"totalSize": rows.len(), "done": true, "records": rows})
-}
-
-fn row(id: &str, at: &str, by: &str) -> Json {
-    json!({
-        "attributes": {"type": "Opportunity", "url": format!("/services/data/v66.0/sobjects/Opportunity/{id}")},
-        "Id": id, "SystemModstamp": at, "LastModifiedById": by, "Name": "Deal", "Account": {"attributes": {}, "Name": "ACME"},
-    })
-}
-
-fn asked() -> Vec<String> {
-    vec!["Name".to_owned(), "Account.Name".to_owned()]
-}
-
-fn text(value: &str) -> CrmValue {
-    CrmValue::Text(value.to_owned())
-}
-
-fn chain(error: &PortError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
+use crate::org::{ME, Org, Outcome, REP, asked, chain, found, row, text};
 
 #[tokio::test]
 async fn logs_in_once_and_reads_by_identifier() -> Outcome {
@@ -732,6 +578,7 @@ async fn what_cannot_be_meant_is_not_sent() -> Outcome {
         crm.fetch("Opportunity", CrmKey::Id("006' OR Name != '"), &[]).await.err(),
         crm.update("Opportunity", "../Account/001000000000001AAA", &none).await.err(),
         crm.upsert("Lead", "Key__c", "", &none).await.err(),
+        crm.upsert("Lead", "Key__c", " ", &none).await.err(),
         crm.upsert("Lead", "Key__c", "..", &none).await.err(),
         crm.upsert("Lead", "Key__c", "a\tb", &none).await.err(),
     ];

@@ -1,0 +1,5 @@
+//! The Salesforce adapter over a real connection.
+
+mod org;
+mod together;
+mod wire;
