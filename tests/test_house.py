@@ -218,9 +218,13 @@ def test_a_function_gets_exactly_the_variables_it_reads(crate: str) -> None:
 
     config = (CRATES / crate / "src" / "config.rs").read_text()
     shared = (CRATES / "cosell-wiring" / "src" / "settings.rs").read_text()
-    groups = {name: variables(body) for name, body in re.findall(r"pub struct (\w+) \{(.*?)\n\}", shared, re.DOTALL)}
-    assert all(groups.values()), groups
-    read = variables(config).union(*(group for name, group in groups.items() if f": {name}," in config))
+    groups = dict(re.findall(r"pub struct (\w+) \{(.*?)\n\}", shared, re.DOTALL))
+
+    def named(text: str) -> set[str]:
+        return variables(text).union(*(named(group) for name, group in groups.items() if f": {name}," in text))
+
+    assert all(named(group) for group in groups.values()), groups
+    read = named(config)
     assert read, f"{crate} reads nothing"
     assert set(functions()[pascal(crate)]["Environment"]["Variables"]) == read
 
@@ -344,8 +348,10 @@ def test_every_usable_resource_is_an_output() -> None:
     named = {name: output["Value"] for name, output in template["Outputs"].items()}
     expected = {name: {"Ref": name} for name in usable}
     expected |= {f"{name}Arn": {"Fn::GetAtt": [name, "Arn"]} for name in functions()}
-    # The command asks the stack which world it serves, and its CRM what its objects look like.
-    expected |= {name: {"Ref": name} for name in ("Catalog", "SalesforceEndpoint", "CrmSecretArn")}
+    # The command asks the stack which world it serves, its CRM what its objects look like, and keeps to its quotas.
+    settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn"}
+    quotas = {"ReadsPerSecond", "ReadsPerDay", "WritesPerSecond", "WritesPerDay"}
+    expected |= {name: {"Ref": name} for name in settings | quotas}
     assert named == expected
 
 

@@ -279,7 +279,7 @@ impl Converger {
 
     /// Keeps other functions from writing the same record meanwhile: one change rings twice, often at the same moment.
     /// Who comes second starts again later and finds nothing left to do. A claim ends by itself when its holder dies.
-    async fn claim(&self, link: &mut Link) -> PortResult<()> {
+    pub(crate) async fn claim(&self, link: &mut Link) -> PortResult<()> {
         let now = (self.now)();
         link.claimed_until = Some(now.saturating_add(CLAIM).unwrap_or(now));
         self.ledger.save(link).await

@@ -95,33 +95,21 @@ impl Deliver {
         }
     }
 
-    /// Creates, associates and submits, one stored step after the other: a repetition goes on where the last one
-    /// stopped, with the same tokens and the same bodies. What the rep changed since the creation goes before the
-    /// submission, so that a refusal can be mended.
+    /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
-        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let converger = &self.from_aws.converger;
         let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
         if !problems.is_empty() {
             return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
         }
-        let mut share = self.begun(case).await?;
-        let id = self.created(case, &share).await?;
-        for (entity, wanted) in api::associations(&case.ours) {
-            let done = (entity.as_str().to_owned(), wanted.to_owned());
-            if !share.associated.contains(&done) {
-                partner_central.associate(&id, entity.as_str(), wanted).await?;
-                share.associated.push(done);
-                case.link.share = Some(share.clone());
-                converger.ledger.save(&mut case.link).await?;
-            }
+        let submitted = self.steps(case).await;
+        if case.link.claimed_until.take().is_some() {
+            converger.ledger.save(&mut case.link).await?;
         }
-        if sent(&case.ours) != case.link.base(Kind::Opportunity)
-            && let refused @ Disposition::Skip(SkipReason::Rejected) = self.update(case).await?
-        {
-            return Ok(refused);
-        }
-        self.submitted(case, share, &id).await?;
-
+        let id = match submitted? {
+            Ok(id) => id,
+            Err(refused) => return Ok(refused),
+        };
         let fields = sent(&case.ours).iter().map(|(field, _)| field.key.to_owned()).collect();
         converger.tell(case.object.kind, &case.link, &[Notice::Synced { direction: Direction::ToAws, fields }]).await;
         let entry = self.entry(case, Status::ApiSuccess, "created, completed and submitted at AWS");
@@ -130,12 +118,38 @@ impl Deliver {
         Ok(Disposition::Done)
     }
 
+    /// Creates, associates and submits, one stored step after the other: a repetition goes on where the last one
+    /// stopped, with the same tokens and the same bodies. What the rep changed since the creation goes before the
+    /// submission, so that a refusal can be mended.
+    async fn steps(&self, case: &mut Case<'_>) -> Result<Result<OpportunityId, Disposition>, SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let mut share = self.begun(case).await?;
+        let id = self.created(case, &share).await?;
+        for (entity, wanted) in api::associations(&case.ours) {
+            let done = (entity.as_str().to_owned(), wanted.to_owned());
+            if !share.associated.contains(&done) {
+                partner_central.associate(&id, entity.as_str(), wanted).await?;
+                share.associated.push(done);
+                case.link.share = Some(share.clone());
+                converger.claim(&mut case.link).await?;
+            }
+        }
+        if sent(&case.ours) != case.link.base(Kind::Opportunity)
+            && let refused @ Disposition::Skip(SkipReason::Rejected) = self.update(case).await?
+        {
+            return Ok(Err(refused));
+        }
+        self.submitted(case, share, &id).await?;
+        Ok(Ok(id))
+    }
+
     /// The share's stored state. A new one is stored before the first call: its token protects from a second opportunity.
     async fn begun(&self, case: &mut Case<'_>) -> Result<Share, SyncError> {
-        if let Some(share) = &case.link.share {
-            return Ok(share.clone());
-        }
         let converger = &self.from_aws.converger;
+        if let Some(share) = case.link.share.clone() {
+            converger.claim(&mut case.link).await?;
+            return Ok(share);
+        }
         let mut record = case.ours.clone();
         if let Some(field) = Kind::Opportunity.field("partnerCrmUniqueIdentifier") {
             record.set(field, Value::Text(case.crm.id.clone()));
@@ -152,7 +166,7 @@ impl Deliver {
         if case.link.opportunity().is_none() {
             case.link.set_base(&sent(&case.ours));
         }
-        converger.ledger.save(&mut case.link).await?;
+        converger.claim(&mut case.link).await?;
         Ok(share)
     }
 
@@ -173,7 +187,7 @@ impl Deliver {
         };
         case.link.also(LinkKey::Opportunity(stored.id.clone()));
         case.link.last_modified = Some(stored.last_modified);
-        converger.ledger.save(&mut case.link).await?;
+        converger.claim(&mut case.link).await?;
         Ok(stored.id)
     }
 
@@ -185,7 +199,7 @@ impl Deliver {
             involvement.clone_into(&mut share.involvement);
             share.submit_token = uuid::Uuid::new_v4().to_string();
             case.link.share = Some(share.clone());
-            converger.ledger.save(&mut case.link).await?;
+            converger.claim(&mut case.link).await?;
         }
         let answer = partner_central.submit(id, &share.submit_token, &share.involvement).await;
         let ended = answer.map_err(SyncError::from).and_then(|task| finished(task, "the submission"));
@@ -195,6 +209,7 @@ impl Deliver {
             Err(_) => return ended,
         }
         case.link.share = Some(share);
+        case.link.claimed_until = None;
         converger.ledger.save(&mut case.link).await?;
         ended
     }
