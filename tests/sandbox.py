@@ -68,6 +68,17 @@ class Aws:
     def mends(self) -> None:
         self._call("DELETE", "/faults")
 
+    def weathers(self, face: str, percent: float, **forecast: Any) -> None:
+        """Random failures: `seed`, `kinds` of throttle, error, drop and slow, `slow_millis`."""
+        self._call("POST", "/weather", {"face": face, "percent": percent, **forecast})
+
+    def clears(self) -> list[dict[str, Any]]:
+        """Ends the weather; what struck, by face and kind."""
+        return self._call("DELETE", "/weather")
+
+    def call_summary(self) -> dict[str, Any]:
+        return self._call("GET", "/calls/summary")
+
     def opportunity(self, opportunity: str) -> dict[str, Any]:
         return self._call("GET", f"/opportunities/{opportunity}")
 

@@ -3,11 +3,13 @@
 The binary runs by itself on free ports, without an emulator.
 """
 
+import contextlib
 import copy
 import datetime
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -71,6 +73,7 @@ def sandbox(tmp_path_factory):
 def clean_weather(sandbox):
     yield
     sandbox.control("DELETE", "/faults")
+    sandbox.control("DELETE", "/weather")
     sandbox.control("POST", "/switches", {"escape_text": False, "enforce_quotas": False})
     for face in ("partner_central", "salesforce"):
         sandbox.control("POST", "/latency", {"face": face, "millis": 0})
@@ -674,6 +677,132 @@ def test_a_lost_answer_leaves_its_effect(aws, sandbox):
     assert sandbox.control("GET", "/state")["opportunities"] == before + 1
 
 
+def weather(sandbox, kind, face="partner_central", **forecast):
+    sandbox.control("POST", "/calls/reset")
+    forecast = {"percent": 100, "kinds": [kind], **forecast}
+    sandbox.control("POST", "/weather", {"face": face, **forecast})
+
+
+def struck(sandbox):
+    return [(call["weather"], call["status"], call["acted"]) for call in sandbox.control("GET", "/calls")]
+
+
+def opportunities(sandbox):
+    return sandbox.control("GET", "/state")["opportunities"]
+
+
+def test_weather_throttles_before_acting_and_spends_no_quota(aws, sandbox):
+    sandbox.control("POST", "/switches", {"enforce_quotas": True})
+    weather(sandbox, "throttle")
+    before = opportunities(sandbox)
+    for _ in range(3):
+        response = refused(aws, "ThrottlingException", aws.create_opportunity, **creation())
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert struck(sandbox) == [("throttle", 400, False)] * 3
+    assert {call["error"] for call in sandbox.control("GET", "/calls")} == {"throttle"}
+    assert opportunities(sandbox) == before
+    [seen] = sandbox.control("DELETE", "/weather")
+    assert (seen["requests"], seen["struck"]) == (3, {"throttle": 3})
+    assert sandbox.control("GET", "/weather") == []
+    aws.create_opportunity(**creation())
+
+
+def test_weather_errors_lose_the_request_or_the_answer(aws, sandbox):
+    weather(sandbox, "error", seed=7)
+    before = opportunities(sandbox)
+    for _ in range(6):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            aws.create_opportunity(**creation())
+        answer = caught.value.response
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) in {
+            (500, "InternalServerException"),
+            (503, "ServiceUnavailableException"),
+        }
+    assert [acted for _, _, acted in struck(sandbox)] == [False, True] * 3
+    assert opportunities(sandbox) == before + 3
+
+
+def test_weather_drops_connections(aws, sandbox):
+    weather(sandbox, "drop")
+    body = creation()
+    before = opportunities(sandbox)
+    for _ in range(2):
+        with pytest.raises(botocore.exceptions.ConnectionClosedError):
+            aws.create_opportunity(**body)
+    assert struck(sandbox) == [("drop", None, False), ("drop", None, True)]
+    assert opportunities(sandbox) == before + 1
+
+    url = urllib.parse.urlsplit(sandbox.partner_central)
+    with socket.create_connection((url.hostname, url.port), timeout=10) as line:
+        line.sendall(b"POST / HTTP/1.1\r\nhost: sandbox\r\ncontent-length: 2\r\n\r\n{}")
+        assert line.recv(1) == b"", "not one byte comes back"
+
+    sandbox.control("DELETE", "/weather")
+    aws.create_opportunity(**body)
+    assert opportunities(sandbox) == before + 1, "the token knows what was done already"
+
+
+def test_weather_slows_answers_but_not_deeds(aws, sandbox):
+    weather(sandbox, "slow", slow_millis=400)
+    started = time.monotonic()
+    aws.list_solutions(Catalog="Sandbox")
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="Sandbox", Identifier="O1")
+    assert time.monotonic() - started >= 0.8
+    calls = sandbox.control("GET", "/calls")
+    assert struck(sandbox) == [("slow", 200, True), ("slow", 400, True)]
+    assert [call["error"] for call in calls] == ["slow", "ResourceNotFoundException"]
+
+    hasty = boto3.client(
+        "partnercentral-selling",
+        endpoint_url=sandbox.partner_central,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=0.1),
+    )
+    before = opportunities(sandbox)
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        hasty.create_opportunity(**creation())
+    assert opportunities(sandbox) == before + 1
+    assert struck(sandbox)[-1] == ("slow", 200, True)
+
+
+def test_weather_repeats_itself_by_its_seed(aws, sandbox):
+    def fates(seed):
+        kinds = ["throttle", "error", "slow"]
+        weather(sandbox, None, percent=40, kinds=kinds, seed=seed, slow_millis=0)
+        for _ in range(50):
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                aws.list_solutions(Catalog="Sandbox")
+        return struck(sandbox)
+
+    first = fates(7)
+    assert fates(7) == first
+    assert fates(8) != first
+    assert {kind for kind, _, _ in first} == {None, "throttle", "error", "slow"}
+    [seen] = sandbox.control("GET", "/weather")
+    assert (seen["face"], seen["percent"], seen["seed"], seen["requests"]) == ("partner_central", 40, 8, 50)
+    assert sum(seen["struck"].values()) == len([kind for kind, _, _ in struck(sandbox) if kind])
+
+
+def test_calls_add_up(aws, sandbox):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    sandbox.control("POST", "/calls/reset")
+    for _ in range(3):
+        aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="Sandbox", Identifier="O1")
+    aws.update_opportunity(**echo(aws, identifier))
+    summary = sandbox.control("GET", "/calls/summary")
+    assert summary["partner_central"]["operations"] == {
+        "GetOpportunity": {"count": 5, "acted": 5, "by_status": {"200": 4, "400": 1}},
+        "UpdateOpportunity": {"count": 1, "acted": 1, "by_status": {"200": 1}},
+    }
+    quota = summary["partner_central"]["quota"]
+    assert quota["read"]["count"] == 5 and 1 <= quota["read"]["most_in_a_second"] <= 5
+    assert quota["write"] == {"count": 1, "most_in_a_second": 1}
+    assert summary["salesforce"]["operations"] == {}
+
+
 # Salesforce
 
 
@@ -984,6 +1113,23 @@ def test_salesforce_faults_and_calls(crm, sandbox):
     ]
 
 
+def test_salesforce_has_weather_too(crm, sandbox):
+    weather(sandbox, "throttle", face="salesforce")
+    log_in(sandbox, "rep", "rep-secret")
+    with pytest.raises(sf_errors.SalesforceRefusedRequest) as caught:
+        crm.query("SELECT Id FROM Lead")
+    assert code_of(caught) == "REQUEST_LIMIT_EXCEEDED"
+    weather(sandbox, "drop", face="salesforce")
+    keys = [new_key(), new_key()]
+    for key in keys:
+        with pytest.raises(requests.exceptions.ConnectionError):
+            crm.Opportunity.upsert(f"{OUR_ID}/{key}", deal())
+    assert [acted for _, _, acted in struck(sandbox)] == [False, True]
+    sandbox.control("DELETE", "/weather")
+    rows = crm.query(f"SELECT {OUR_ID} FROM Opportunity WHERE {OUR_ID} IN ('{keys[0]}','{keys[1]}')")["records"]
+    assert [row[OUR_ID] for row in rows] == [keys[1]]
+
+
 # The control API itself
 
 
@@ -993,6 +1139,8 @@ def test_control_refuses_what_it_does_not_know(sandbox):
     assert "no such route" in sandbox.control("PUT", "/faults", expect=[404])["error"]
     assert "colour" in sandbox.control("POST", "/switches", {"colour": 1}, expect=[400])["error"]
     assert "error" in sandbox.control("POST", "/faults", {"face": "nobody", "status": 503}, expect=[400])
+    for forecast in ({"percent": 101}, {"percent": 5, "kinds": []}, {"percent": 5, "kinds": ["hail"]}, {}):
+        sandbox.control("POST", "/weather", {"face": "salesforce", **forecast}, expect=[400])
     answer = sandbox.control("POST", "/opportunities", {"Project": {"Colour": "blue"}}, expect=[400])
     assert answer["problems"] == [
         {"code": "INVALID_VALUE", "message": "project.colour is not a member of this request"}

@@ -1,5 +1,6 @@
 //! The control API: AWS's people, the weather, and a look behind the scenes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
@@ -18,8 +19,9 @@ use crate::partner_central::errors::{ApiError, Problem};
 use crate::partner_central::invitations::{Invitation, OPEN};
 use crate::partner_central::table::{Rows, TABLE, check};
 use crate::partner_central::{RELATED, lifecycle, operations, text};
+use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
-use crate::{files, salesforce};
+use crate::{calls, files, salesforce};
 
 type Body = Map<String, Value>;
 type Answer = Result<(StatusCode, Value), Refusal>;
@@ -84,7 +86,8 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
     Router::new()
         .route("/health", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
         .route("/state", get(view_state))
-        .route("/calls", get(calls))
+        .route("/calls", get(list_calls))
+        .route("/calls/summary", get(summarize_calls))
         .route("/calls/reset", post(reset_calls))
         .route("/events", get(events).post(put_event))
         .route("/opportunities", post(create_opportunity))
@@ -94,6 +97,7 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/opportunities/{id}/ring", post(ring))
         .route("/invitations", post(create_invitation))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/weather", get(weather).post(set_weather).delete(clear_weather))
         .route("/latency", post(set_latency))
         .route("/switches", get(switches).post(set_switches))
         .route("/salesforce/{object}", get(rows))
@@ -131,8 +135,12 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
     }))))
 }
 
-async fn calls(Shared(control): Shared<Control>) -> Response {
+async fn list_calls(Shared(control): Shared<Control>) -> Response {
     answered(Ok(ok(control.world.with(|state, _| json!(state.calls)))))
+}
+
+async fn summarize_calls(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| calls::summary(&state.calls)))))
 }
 
 async fn reset_calls(Shared(control): Shared<Control>) -> Response {
@@ -570,6 +578,31 @@ async fn add_fault(Shared(control): Shared<Control>, body: Bytes) -> Response {
 async fn clear_faults(Shared(control): Shared<Control>) -> Response {
     control.world.with(|state, _| state.faults.clear());
     answered(Ok(ok(json!({}))))
+}
+
+async fn weather(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| seen(&state.weather)))))
+}
+
+fn seen(weather: &BTreeMap<Face, Weather>) -> Value {
+    weather.values().map(|weather| json!(weather)).collect()
+}
+
+async fn set_weather(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Forecast>(&body).and_then(|forecast| {
+        if !(0.0..=100.0).contains(&forecast.percent) {
+            return Err(Refusal::bad("percent must be 0 to 100"));
+        }
+        if forecast.kinds.is_empty() {
+            return Err(Refusal::bad("kinds must name at least one kind"));
+        }
+        control.world.with(|state, _| state.weather.insert(forecast.face, Weather::new(forecast)));
+        Ok(ok(json!({})))
+    }))
+}
+
+async fn clear_weather(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(seen(&control.world.with(|state, _| std::mem::take(&mut state.weather))))))
 }
 
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ async fn start() -> (Arc<World>, selling::Client) {
     let world = Arc::new(World::new(state(), Box::new(Timestamp::now), sender));
     let listener = crate::listen(0).await.expect("a free port");
     let endpoint = format!("http://127.0.0.1:{}", crate::port(&listener).expect("a port"));
-    tokio::spawn(crate::serve(listener, partner_central::router(Arc::clone(&world))));
+    tokio::spawn(crate::wire::serve(listener, partner_central::router(Arc::clone(&world))));
     let config = selling::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -25,9 +25,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::world::{Face, Fault, State, World};
+use crate::weather::Refusal;
+use crate::wire::{self, Answer, Line};
+use crate::world::{Face, State, World};
 use errors::ApiError;
-pub use store::Store;
+pub use store::{Class, Store};
 pub use views::RELATED;
 
 const TARGET: &str = "AWSPartnerCentralSelling.";
@@ -48,33 +50,29 @@ pub fn answer(status: StatusCode, body: &Value) -> Response {
     response
 }
 
-async fn handle(Shared(world): Shared<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn handle(
+    Shared(world): Shared<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix(TARGET).unwrap_or_default();
-    let (wait, fault) = world.arrival(Face::PartnerCentral, operation);
-    tokio::time::sleep(wait).await;
-
-    let mut target_id = None;
-    let outcome = match &fault {
-        Some(fault) if !fault.after => Err(acted_out(fault)),
-        _ => {
-            let outcome = accept(&headers, &body).and_then(|request| {
-                let outcome = world.with(|state, now| call(state, operation, &request, now));
-                target_id = target_of(&request, outcome.as_ref().ok());
-                outcome
-            });
-            match &fault {
-                Some(fault) => Err(acted_out(fault)),
-                None => outcome,
-            }
+    let act = |state: &mut State, now| match accept(&headers, &body) {
+        Ok(request) => {
+            let outcome = call(state, operation, &request, now);
+            Answer { target_id: target_of(&request, outcome.as_ref().ok()), ..worded(outcome) }
         }
+        Err(error) => worded(Err(error)),
     };
-    let (status, error, response) = match outcome {
-        Ok(body) => (200, None, answer(StatusCode::OK, &body)),
-        Err(error) => (error.status, Some(error.kind.clone()), error.into_response()),
-    };
-    world.record(Face::PartnerCentral, operation, status, target_id, error);
-    response
+    wire::answer(&world, &line, (Face::PartnerCentral, operation), act, |refusal| worded(Err(refused(refusal)))).await
+}
+
+fn worded(outcome: Result<Value, ApiError>) -> Answer {
+    match outcome {
+        Ok(body) => Answer { response: answer(StatusCode::OK, &body), ..Answer::default() },
+        Err(error) => Answer { error: Some(error.kind.clone()), response: error.into_response(), target_id: None },
+    }
 }
 
 fn accept(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
@@ -85,19 +83,18 @@ fn accept(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiEr
         .map_err(|_| ApiError::new(400, "SerializationException", "the body is not a JSON object"))
 }
 
-fn acted_out(fault: &Fault) -> ApiError {
-    let kind = fault.code.clone().unwrap_or_else(|| {
-        let usual = match fault.status {
-            400 => "ValidationException",
-            403 => "AccessDeniedException",
-            404 => "ResourceNotFoundException",
-            429 => "ThrottlingException",
-            500 => "InternalServerException",
-            _ => "ServiceUnavailableException",
-        };
-        usual.to_owned()
-    });
-    ApiError::new(fault.status, kind, "a fault that the sandbox was told to act out")
+fn refused(refusal: &Refusal) -> ApiError {
+    let Refusal::Error { status, code } = refusal else { return ApiError::throttled() };
+    let usual = match status {
+        400 => "ValidationException",
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        429 => "ThrottlingException",
+        500 => "InternalServerException",
+        _ => "ServiceUnavailableException",
+    };
+    let kind = code.as_deref().unwrap_or(usual);
+    ApiError::new(*status, kind, "a failure that the sandbox was told to act out")
 }
 
 fn target_of(request: &Map<String, Value>, answer: Option<&Value>) -> Option<String> {

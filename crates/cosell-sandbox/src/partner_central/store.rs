@@ -22,6 +22,22 @@ const READ_OPERATIONS: [&str; 6] = [
     "ListEngagementInvitations",
 ];
 
+/// The class of quota that a call spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The listed reads.
+    Read,
+    /// The listed writes, and every operation that the documentation does not list.
+    Write,
+}
+
+impl Class {
+    /// The class of an operation.
+    pub fn of(operation: &str) -> Self {
+        if READ_OPERATIONS.contains(&operation) { Self::Read } else { Self::Write }
+    }
+}
+
 /// All of Partner Central.
 pub struct Store {
     /// Opportunities by id.
@@ -181,8 +197,10 @@ impl Store {
 
     /// Counts a call against its class, or refuses it.
     pub fn spend_quota(&mut self, operation: &str, now: Timestamp) -> Result<(), ApiError> {
-        let (calls, (a_second, a_day)) =
-            if READ_OPERATIONS.contains(&operation) { (&mut self.reads, READS) } else { (&mut self.writes, WRITES) };
+        let (calls, (a_second, a_day)) = match Class::of(operation) {
+            Class::Read => (&mut self.reads, READS),
+            Class::Write => (&mut self.writes, WRITES),
+        };
         let day = now - SignedDuration::from_hours(24);
         while calls.front().is_some_and(|at| *at <= day) {
             calls.pop_front();
@@ -190,7 +208,7 @@ impl Store {
         let second = now - SignedDuration::from_secs(1);
         let recent = calls.iter().rev().take_while(|at| **at > second).count();
         if recent >= a_second || calls.len() >= a_day {
-            return Err(ApiError::new(400, "ThrottlingException", "Rate exceeded"));
+            return Err(ApiError::throttled());
         }
         calls.push_back(now);
         Ok(())
