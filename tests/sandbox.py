@@ -56,6 +56,13 @@ class Aws:
     def invites(self, **invitation: Any) -> dict[str, Any]:
         return self._call("POST", "/invitations", invitation)
 
+    def engagement(self, engagement: str) -> dict[str, Any]:
+        return self._call("GET", f"/engagements/{engagement}")
+
+    def edits_engagement(self, engagement: str, **changes: Any) -> None:
+        """`Lead`, `CustomerProject`: parts of the context; `Title`, `Description`, `ring`."""
+        self._call("PATCH", f"/engagements/{engagement}", changes)
+
     def sends(self, detail_type: str, detail: Any) -> None:
         self._call("POST", "/events", {"detail-type": detail_type, "detail": detail})
 

@@ -18,6 +18,7 @@ import uuid
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.session
 import pytest
 import requests
 import simple_salesforce
@@ -82,16 +83,28 @@ def clean_weather(sandbox):
 # Partner Central
 
 
-@pytest.fixture(scope="session")
-def aws(sandbox):
-    return boto3.client(
+def selling(sandbox, create=boto3.client, **config):
+    return create(
         "partnercentral-selling",
         endpoint_url=sandbox.partner_central,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}),
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}, **config),
     )
+
+
+@pytest.fixture(scope="session")
+def aws(sandbox):
+    return selling(sandbox)
+
+
+@pytest.fixture(scope="session")
+def verbatim(sandbox):
+    """boto3 reads timestamps to the microsecond; this one leaves them as the texts they are."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return selling(sandbox, session.create_client)
 
 
 def in_days(days):
@@ -549,6 +562,270 @@ def test_a_lead_is_accepted_without_an_opportunity(aws, sandbox):
     refused(aws, "ConflictException", aws.accept_engagement_invitation, **call)
 
 
+# Leads
+
+
+CONTACT = {"FirstName": "Lee", "LastName": "Lead", "Email": "Lee@customer.example", "BusinessTitle": "CTO"}
+
+
+def lead(aws, sandbox, **invitation):
+    """An accepted lead: its engagement."""
+    body = {"payload_type": "LeadInvitation", "interaction": {"ContactBusinessTitle": "CTO"}, **invitation}
+    made = sandbox.control("POST", "/invitations", body)
+    aws.accept_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
+    return made["EngagementId"]
+
+
+def rung(sandbox, detail_type, identifier):
+    return [event["detail"] for event in sandbox.events(detail_type) if identifier in str(event["detail"])]
+
+
+def qualify(client, lock, **arguments):
+    """UpdateEngagementContext with the lock as AWS wrote it: boto3 would cut it to microseconds."""
+
+    def echo_lock(params, **_):
+        params["body"] = json.dumps({**json.loads(params["body"]), "EngagementLastModifiedAt": lock}).encode()
+
+    event = "before-call.partnercentral-selling.UpdateEngagementContext"
+    client.meta.events.register(event, echo_lock)
+    try:
+        return client.update_engagement_context(
+            **{"Catalog": "Sandbox", "ContextIdentifier": "1", "Type": "Lead", **arguments},
+            EngagementLastModifiedAt=datetime.datetime.now(datetime.UTC),
+        )
+    finally:
+        client.meta.events.unregister(event, echo_lock)
+
+
+def test_accepting_a_lead_shows_its_people(aws, sandbox):
+    made = sandbox.control(
+        "POST",
+        "/invitations",
+        {
+            "payload_type": "LeadInvitation",
+            "customer": {"CompanyName": "Leading Customer", "CountryCode": "DE", "AwsMaturity": "Experimenting"},
+            "interaction": {"ContactBusinessTitle": "CTO", "SourceType": "Event", "Usecase": "Database"},
+            "hidden": {
+                "QualificationStatus": "Unqualified",
+                "Customer": {"Address": {"City": "Berlin", "PostalCode": "10115", "StateOrRegion": None}},
+                "Interaction": {"Contact": {**CONTACT, "Phone": None}, "CustomerAction": "Attended"},
+            },
+        },
+    )
+    invitation = {"Catalog": "Sandbox", "Identifier": made["Id"]}
+    engagement = {"Catalog": "Sandbox", "Identifier": made["EngagementId"]}
+    before = aws.get_engagement_invitation(**invitation)
+    assert before["Payload"]["LeadInvitation"]["Customer"]["CountryCode"] == "DE"
+    assert "Lee" not in str(before) and "Berlin" not in str(before)
+    refused(aws, "ResourceNotFoundException", aws.get_engagement, **engagement)
+    mine = {"Catalog": "Sandbox", "EngagementIdentifier": [made["EngagementId"]]}
+    assert aws.list_engagements(**mine)["EngagementSummaryList"] == []
+
+    aws.accept_engagement_invitation(**invitation)
+    full = aws.get_engagement(**engagement)
+    assert full["Arn"].endswith(f"::catalog/Sandbox/engagement/{made['EngagementId']}")
+    assert (full["Title"], full["CreatedBy"], full["MemberCount"]) == ("Leading Customer", "aws", 2)
+    assert full["ModifiedAt"] == full["CreatedAt"]
+    [context] = full["Contexts"]
+    assert (context["Id"], context["Type"]) == ("1", "Lead")
+    known = drop_empty(context["Payload"]["Lead"])
+    [interaction] = known.pop("Interactions")
+    assert known == {
+        "QualificationStatus": "Unqualified",
+        "Customer": {
+            "CompanyName": "Leading Customer",
+            "AwsMaturity": "Experimenting",
+            "Address": {"City": "Berlin", "PostalCode": "10115", "CountryCode": "DE"},
+        },
+    }
+    assert interaction["Contact"] == CONTACT
+    assert (interaction["SourceType"], interaction["Usecase"], interaction["CustomerAction"]) == (
+        "Event",
+        "Database",
+        "Attended",
+    )
+    assert isinstance(interaction["InteractionDate"], datetime.datetime)
+    assert aws.get_engagement(Catalog="Sandbox", Identifier=full["Arn"])["Id"] == full["Id"]
+    [listed] = aws.list_engagements(**mine, ContextTypes=["Lead"], ExcludeCreatedBy=["000000000000"])[
+        "EngagementSummaryList"
+    ]
+    assert (listed["Id"], listed["ContextTypes"], listed["ModifiedAt"]) == (full["Id"], ["Lead"], full["ModifiedAt"])
+    assert aws.list_engagements(**mine, ExcludeContextTypes=["Lead"])["EngagementSummaryList"] == []
+
+    accepted = rung(sandbox, "Engagement Invitation Accepted", made["Id"])
+    assert len(accepted) == 2 and accepted[0]["engagementInvitation"]["payloadType"] == "LeadInvitation"
+    joined = rung(sandbox, "Engagement Member Added", made["EngagementId"])
+    assert joined[0] == {
+        "catalog": "Sandbox",
+        "engagement": {"id": made["EngagementId"]},
+        "engagementMember": {"accountId": "000000000000", "companyName": "Example Partner"},
+    }
+    created = rung(sandbox, "Engagement Created", made["EngagementId"])
+    assert len(joined) == len(created) == 2
+    assert set(created[0]["engagement"]) == {"engagementArn", "engagementId", "CreatedAt", "CreatedBy", "ContextTypes"}
+    assert (created[0]["engagement"]["CreatedBy"], created[0]["engagement"]["ContextTypes"]) == ("aws", ["Lead"])
+
+
+def test_a_lead_is_updated_under_the_engagements_lock(aws, verbatim, sandbox):
+    identifier = lead(aws, sandbox)
+    engagement = {"Catalog": "Sandbox", "Identifier": identifier}
+    first = verbatim.get_engagement(**engagement)["ModifiedAt"]
+    assert len(first) == len("2026-01-05T20:37:46.972000001Z")
+    change = {
+        "EngagementIdentifier": identifier,
+        "Payload": {
+            "Lead": {
+                "QualificationStatus": "Qualified",
+                "Customer": {"CompanyName": "Another Name", "Industry": "anything"},
+                "Interaction": {"Contact": CONTACT, "BusinessProblem": "  Too slow "},
+            }
+        },
+    }
+    answer = qualify(verbatim, first, **change)
+    assert (answer["EngagementId"], answer["ContextId"]) == (identifier, "1")
+    second = answer["EngagementLastModifiedAt"]
+    assert second > first
+    after = verbatim.get_engagement(**engagement)
+    assert (after["ModifiedAt"], after["ModifiedBy"]) == (second, "000000000000")
+    known = after["Contexts"][0]["Payload"]["Lead"]
+    assert known["QualificationStatus"] == "Qualified"
+    assert drop_empty(known["Customer"]) == {"CompanyName": "Another Name", "Industry": "anything"}
+    assert [one["Contact"]["LastName"] for one in known["Interactions"]] == ["Customer", "Lead"]
+    assert known["Interactions"][1]["BusinessProblem"] == "Too slow"
+    updated = rung(sandbox, "Engagement Updated", identifier)
+    assert len(updated) == 2
+    assert updated[0]["engagement"]["LastModifiedAt"] == second
+    assert updated[0]["engagement"]["LastModifiedBy"] == "000000000000"
+
+    refused(aws, "ConflictException", qualify, client=aws, lock=first, **change)
+    refused(aws, "ConflictException", qualify, client=aws, lock=second[:26] + "Z", **change)
+    unknown = {**change, "ContextIdentifier": "2"}
+    refused(aws, "ResourceNotFoundException", qualify, client=aws, lock=second, **unknown)
+    project = {**change, "Type": "CustomerProject"}
+    found = problems(refused(aws, "ValidationException", qualify, client=aws, lock=second, **project))
+    assert found == {("type", "INVALID_VALUE")}
+
+    changes = {"Lead": {"QualificationStatus": None, "Customer": {"MarketSegment": "Startup"}}, "Title": "Renamed"}
+    sandbox.control("PATCH", f"/engagements/{identifier}", changes)
+    refused(aws, "ConflictException", qualify, client=aws, lock=second, **change)
+    full = aws.get_engagement(**engagement)
+    assert (full["Title"], full["ModifiedBy"]) == ("Renamed", "aws")
+    known = full["Contexts"][0]["Payload"]["Lead"]
+    assert not known.get("QualificationStatus")
+    assert (known["Customer"]["CompanyName"], known["Customer"]["MarketSegment"]) == ("Another Name", "Startup")
+    assert len(rung(sandbox, "Engagement Updated", identifier)) == 4
+    sandbox.control("PATCH", f"/engagements/{identifier}", {"Lead": {"QualificationStatus": "New"}, "ring": False})
+    assert len(rung(sandbox, "Engagement Updated", identifier)) == 4
+    behind = sandbox.control("GET", f"/engagements/{identifier}")
+    assert behind["members"] == ["aws", "000000000000"]
+    assert behind["Contexts"][0]["Payload"]["Lead"]["QualificationStatus"] == "New"
+    for wrong in ({"Lead": {"Colour": "blue"}}, {"CustomerProject": {}}, {"Title": None}):
+        sandbox.control("PATCH", f"/engagements/{identifier}", wrong, expect=[400])
+
+
+def test_a_lead_becomes_an_opportunity(aws, sandbox):
+    problem = "The lease of the data centre ends next year."
+    hidden = {
+        "Customer": {"Industry": "Retail", "WebsiteUrl": "https://customer.example", "MarketSegment": "Startup"},
+        "Interaction": {"Contact": CONTACT, "BusinessProblem": problem},
+    }
+    identifier = lead(aws, sandbox, hidden=hidden)
+    start = {"Catalog": "Sandbox", "Identifier": identifier, "ContextIdentifier": "1"}
+    token = str(uuid.uuid4())
+    task = aws.start_opportunity_from_engagement_task(**start, ClientToken=token)
+    assert (task["TaskStatus"], task["EngagementId"], task["ContextId"]) == ("COMPLETE", identifier, "1")
+    assert f":catalog/Sandbox/opportunity-from-engagement-task/{task['TaskId']}" in task["TaskArn"]
+    assert aws.start_opportunity_from_engagement_task(**start, ClientToken=token)["TaskId"] == task["TaskId"]
+    other = {**start, "ContextIdentifier": "2"}
+    refused(aws, "ConflictException", aws.start_opportunity_from_engagement_task, **other, ClientToken=token)
+    listed = aws.list_opportunity_from_engagement_tasks(
+        Catalog="Sandbox", EngagementIdentifier=[identifier], ContextIdentifier=["1"], TaskStatus=["COMPLETE"]
+    )
+    assert [row["OpportunityId"] for row in listed["TaskSummaries"]] == [task["OpportunityId"]]
+
+    made = aws.get_opportunity(Catalog="Sandbox", Identifier=task["OpportunityId"])
+    assert made["LifeCycle"]["ReviewStatus"] == "Pending Submission"
+    assert made["LifeCycle"]["TargetCloseDate"] == in_days(90)
+    assert made["Project"]["Title"] == "Converted from Lead"
+    assert made["Project"]["ExpectedCustomerSpend"] == []
+    assert made["Project"]["CustomerBusinessProblem"] == problem
+    account = drop_empty(made["Customer"]["Account"])
+    assert account["Industry"] == "Retail" and account["Address"]["City"] == "Seattle"
+    [contact] = made["Customer"]["Contacts"]
+    assert contact["LastName"] == "Lead" and not contact.get("Email"), "only lower-case addresses fit an opportunity"
+    full = aws.get_engagement(Catalog="Sandbox", Identifier=identifier)
+    assert [(context["Id"], context["Type"]) for context in full["Contexts"]] == [("1", "Lead"), ("2", "CustomerProject")]
+    project = full["Contexts"][1]["Payload"]["CustomerProject"]
+    assert project["Customer"]["CompanyName"] == "Example Customer"
+    assert project["Project"]["TargetCompletionDate"] == in_days(90)
+    assert len(rung(sandbox, "Opportunity Created", task["OpportunityId"])) == 2
+    assert rung(sandbox, "Engagement Updated", identifier)[-1]["engagement"]["ContextTypes"] == ["Lead", "CustomerProject"]
+
+    failed = aws.start_opportunity_from_engagement_task(**other, ClientToken=str(uuid.uuid4()))
+    assert (failed["TaskStatus"], failed["ReasonCode"]) == ("FAILED", "CustomerProjectContextNotPermitted")
+
+    body = echo(aws, task["OpportunityId"])
+    body["PrimaryNeedsFromAws"] = ["Co-Sell - Deal Support"]
+    body["Project"] |= {
+        key: creation()["Project"][key]
+        for key in ("CustomerUseCase", "DeliveryModels", "SalesActivities", "ExpectedCustomerSpend")
+    } | {"OtherSolutionDescription": "Our own"}
+    aws.update_opportunity(**body)
+    submission = aws.start_engagement_from_opportunity_task(
+        Catalog="Sandbox",
+        ClientToken=str(uuid.uuid4()),
+        Identifier=task["OpportunityId"],
+        AwsSubmission={"InvolvementType": "Co-Sell"},
+    )
+    assert (submission["TaskStatus"], submission["EngagementId"]) == ("COMPLETE", identifier)
+    assert not submission.get("EngagementInvitationId"), "AWS is in the engagement already"
+    review = {"status": "Approved"}
+    sandbox.control("POST", f"/opportunities/{task['OpportunityId']}/review", review)
+    assert echo(aws, task["OpportunityId"])["LifeCycle"]["ReviewStatus"] == "Approved"
+
+
+def test_a_lead_that_cannot_be_converted_fails_its_task(aws, sandbox):
+    identifier = lead(aws, sandbox, hidden={"QualificationStatus": "Disqualified"})
+    before = opportunities(sandbox)
+    start = {"Catalog": "Sandbox", "Identifier": identifier}
+    for context, reason in (("1", "DisqualifiedLeadNotPermitted"), ("7", "ContextNotFound")):
+        task = {**start, "ContextIdentifier": context, "ClientToken": str(uuid.uuid4())}
+        failed = aws.start_opportunity_from_engagement_task(**task)
+        assert (failed["TaskStatus"], failed["ReasonCode"]) == ("FAILED", reason)
+        assert failed["Message"] and not failed.get("OpportunityId") and not failed.get("ResourceSnapshotJobId")
+        assert aws.start_opportunity_from_engagement_task(**task)["TaskId"] == failed["TaskId"]
+    listed = aws.list_opportunity_from_engagement_tasks(
+        Catalog="Sandbox", EngagementIdentifier=[identifier], TaskStatus=["FAILED"]
+    )
+    assert [row["ReasonCode"] for row in listed["TaskSummaries"]] == ["DisqualifiedLeadNotPermitted", "ContextNotFound"]
+    assert opportunities(sandbox) == before
+    unknown = {"Identifier": "eng-0123456789abcd", "ContextIdentifier": "1", "ClientToken": str(uuid.uuid4())}
+    refused(
+        aws, "ResourceNotFoundException", aws.start_opportunity_from_engagement_task, Catalog="Sandbox", **unknown
+    )
+
+
+def test_referrals_and_submissions_have_engagements_too(aws, sandbox):
+    made = sandbox.control("POST", "/invitations", {"project": {"Title": "A referral"}})
+    referral = {"Catalog": "Sandbox", "Identifier": made["EngagementId"]}
+    refused(aws, "ResourceNotFoundException", aws.get_engagement, **referral)
+    aws.start_engagement_by_accepting_invitation_task(Catalog="Sandbox", Identifier=made["Id"], ClientToken=made["Id"])
+    [context] = aws.get_engagement(**referral)["Contexts"]
+    assert context["Payload"]["CustomerProject"]["Project"]["Title"] == "A referral"
+
+    identifier = submitted(aws)
+    [task] = aws.list_engagement_from_opportunity_tasks(Catalog="Sandbox", OpportunityIdentifier=[identifier])[
+        "TaskSummaries"
+    ]
+    submission = {"Catalog": "Sandbox", "Identifier": task["EngagementId"]}
+    assert aws.get_engagement(**submission)["MemberCount"] == 1
+    sandbox.control("POST", f"/opportunities/{identifier}/review", {"status": "Approved"})
+    engagement = aws.get_engagement(**submission)
+    assert (engagement["MemberCount"], engagement["CreatedBy"]) == (2, "000000000000")
+    newest = aws.list_engagements(Catalog="Sandbox", ContextTypes=["CustomerProject"], MaxResults=2)
+    assert [row["Id"] for row in newest["EngagementSummaryList"]] == [task["EngagementId"], made["EngagementId"]]
+
+
 def test_an_invitation_expires(aws, sandbox):
     made = sandbox.control("POST", "/invitations", {"expires_in_seconds": 0})
     invitation = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
@@ -608,7 +885,7 @@ def test_unknown_things_are_not_found(aws):
 
 
 def test_an_operation_the_sandbox_lacks_says_so(aws):
-    response = refused(aws, "UnknownOperationException", aws.list_engagements, Catalog="Sandbox")
+    response = refused(aws, "UnknownOperationException", aws.list_resource_snapshot_jobs, Catalog="Sandbox")
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert "not implemented by the sandbox" in str(response)
 
@@ -752,14 +1029,7 @@ def test_weather_slows_answers_but_not_deeds(aws, sandbox):
     assert struck(sandbox) == [("slow", 200, True), ("slow", 400, True)]
     assert [call["error"] for call in calls] == ["slow", "ResourceNotFoundException"]
 
-    hasty = boto3.client(
-        "partnercentral-selling",
-        endpoint_url=sandbox.partner_central,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=0.1),
-    )
+    hasty = selling(sandbox, read_timeout=0.1)
     before = opportunities(sandbox)
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
         hasty.create_opportunity(**creation())

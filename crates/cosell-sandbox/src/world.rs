@@ -208,6 +208,16 @@ impl State {
         });
     }
 
+    /// Does something, and loses its events unless they shall ring.
+    pub fn ringing<R>(&mut self, ring: bool, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.outbox.len();
+        let done = work(self);
+        if !ring {
+            self.outbox.truncate(before);
+        }
+        done
+    }
+
     /// Takes note of a fault to act out.
     pub fn add_fault(&mut self, mut fault: Fault, now: Timestamp) {
         fault.until = fault

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::engagements::Engagement;
 use super::errors::{ApiError, Code, Problem};
+use super::events::company_of;
 use super::operations::{defaults, new_opportunity};
-use super::store::Task;
 use super::table::TABLE;
+use super::tasks::{ACCEPTANCE, Ids};
 use super::{paging, text, views};
 use crate::world::State;
 
@@ -31,7 +33,7 @@ pub struct Invitation {
     pub payload_type: String,
     /// What it shows before acceptance.
     pub payload: Map<String, Value>,
-    /// Members of the opportunity that only acceptance reveals.
+    /// What only acceptance reveals: members of the opportunity, or of the lead as an update of it takes them.
     pub hidden: Map<String, Value>,
     /// `PENDING`, `ACCEPTED`, `REJECTED` or `EXPIRED`.
     pub status: &'static str,
@@ -83,9 +85,9 @@ impl Invitation {
         if self.ours { "SENDER" } else { "RECEIVER" }
     }
 
-    /// The sender's name.
-    pub fn sender_company(&self) -> &'static str {
-        if self.ours { "Example Partner" } else { "AWS" }
+    /// Begins with what it is about.
+    pub fn description(&self) -> Option<String> {
+        text::str_at(&self.payload, "Project.BusinessProblem").map(|problem| problem.chars().take(255).collect())
     }
 
     fn listed(&self, state: &State) -> Value {
@@ -100,7 +102,7 @@ impl Invitation {
             "InvitationDate": text::nanos(self.sent),
             "ExpirationDate": text::nanos(self.expires),
             "SenderAwsAccountId": self.sender(account),
-            "SenderCompanyName": self.sender_company(),
+            "SenderCompanyName": company_of(self.sender(account)),
             "Receiver": {"Account": {"AwsAccountId": self.receiver(account), "Alias": null}},
             "Catalog": state.settings.catalog,
             "ParticipantType": self.participant(),
@@ -110,24 +112,13 @@ impl Invitation {
     fn full(&self, state: &State) -> Value {
         let mut answer = self.listed(state);
         let rows = &TABLE.invitation[&self.payload_type];
-        let shown: Map<String, Value> = rows
-            .iter()
-            .filter(|(path, _)| !path.contains('.'))
-            .map(|(path, rule)| {
-                let value = views::complete(rows, path, rule, self.payload.get(path), state.switches.escape_text);
-                (path.clone(), value)
-            })
-            .collect();
+        let shown = views::whole(rows, &self.payload, state.switches.escape_text);
         // After a rejection the receiver may see nothing of it any more.
         let gone = self.status == "REJECTED" && !self.ours;
         answer["Payload"] = if gone { Value::Null } else { json!({&self.payload_type: shown}) };
         answer["InvitationMessage"] = json!(self.message);
-        answer["EngagementDescription"] = json!(
-            text::str_at(&self.payload, "Project.BusinessProblem")
-                .map(|problem| problem.chars().take(255).collect::<String>())
-                .filter(|_| !gone)
-        );
-        answer["ExistingMembers"] = json!([{"CompanyName": self.sender_company(), "WebsiteUrl": "null"}]);
+        answer["EngagementDescription"] = json!(self.description().filter(|_| !gone));
+        answer["ExistingMembers"] = json!([{"CompanyName": answer["SenderCompanyName"], "WebsiteUrl": "null"}]);
         answer["RejectionReason"] = json!(self.reason);
         answer["EnrichmentContext"] = Value::Null;
         if let Value::Object(answer) = &mut answer {
@@ -145,10 +136,7 @@ pub fn get(state: &State, request: &Request) -> Outcome {
 
 /// `ListEngagementInvitations`
 pub fn list(state: &State, request: &Request) -> Outcome {
-    let any = |path: &str, value: &str| {
-        let mut wanted = text::items_at(request, path).iter().filter_map(Value::as_str).peekable();
-        wanted.peek().is_none() || wanted.any(|wanted| wanted.rsplit('/').next() == Some(value))
-    };
+    let any = |path: &str, value: &str| text::wanted(request, path, Some(value));
     let mut found: Vec<&Invitation> = state
         .partner_central
         .invitations
@@ -172,9 +160,7 @@ pub fn list(state: &State, request: &Request) -> Outcome {
 pub fn accept(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
     let identifier = text::str_at(request, "Identifier").unwrap_or_default();
     let invitation = state.decide(identifier, "ACCEPTED", None)?;
-    let account = state.settings.account.clone();
-    state.ring_invitation("Accepted", &invitation, now);
-    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
+    state.joined(&invitation, now);
     Ok(json!({}))
 }
 
@@ -202,8 +188,7 @@ pub fn reject(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
 
 /// `StartEngagementByAcceptingInvitationTask`
 pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
-    const OPERATION: &str = "StartEngagementByAcceptingInvitationTask";
-    if let Some(first) = state.partner_central.recall(OPERATION, request)? {
+    if let Some(first) = state.partner_central.recall(ACCEPTANCE.operation, request)? {
         return Ok(first);
     }
     let identifier = text::str_at(request, "Identifier").unwrap_or_default();
@@ -225,40 +210,12 @@ pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> 
         opportunity.share("Co-Sell", "Full");
         opportunity.engage();
     }
-    let answer = state.start_task(OPERATION, request, &id, &invitation, now);
-    let account = state.settings.account.clone();
-    state.ring_invitation("Accepted", &invitation, now);
-    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
+    state.joined(&invitation, now);
     state.ring_opportunity("Opportunity Created", &id, now);
     state.ring_opportunity("Opportunity Updated", &id, now);
     state.ring_snapshot(&invitation.engagement, &id, now);
-    Ok(answer)
-}
-
-impl State {
-    /// Runs one of AWS's tasks to its end and remembers it, its answer and its token.
-    pub fn start_task(
-        &mut self,
-        operation: &'static str,
-        request: &Map<String, Value>,
-        opportunity: &str,
-        invitation: &Invitation,
-        now: Timestamp,
-    ) -> Value {
-        let task = Task {
-            id: format!("task-{}", text::random_id(13)),
-            operation,
-            started: now,
-            opportunity: opportunity.to_owned(),
-            engagement: invitation.engagement.clone(),
-            invitation: invitation.id.clone(),
-            job: format!("job-{}", text::random_id(13)),
-        };
-        let answer = views::task(self, &task);
-        self.partner_central.tasks.push(task);
-        self.partner_central.remember(operation, request, &answer);
-        answer
-    }
+    let ids = Ids::from([("OpportunityId", id), ("EngagementInvitationId", invitation.id)]);
+    Ok(state.finish_task(&ACCEPTANCE, request, Ok(ids), now))
 }
 
 /// Where an invitation shows what of an opportunity: (invitation, opportunity).
@@ -310,6 +267,13 @@ impl State {
         Ok(invitation.clone())
     }
 
+    /// The partner accepted: both sides hear of it.
+    fn joined(&mut self, invitation: &Invitation, now: Timestamp) {
+        let account = self.settings.account.clone();
+        self.ring_invitation("Accepted", invitation, now);
+        self.join(&invitation.engagement, &account, now);
+    }
+
     /// Ends the invitations whose time is over.
     pub fn expire_invitations(&mut self, now: Timestamp) {
         let mut ended = Vec::new();
@@ -326,6 +290,11 @@ impl State {
 
     /// Sends the partner an invitation from AWS.
     pub fn receive_invitation(&mut self, invitation: Invitation, now: Timestamp) {
+        let engagement = Engagement::of(&invitation, "aws", now);
+        self.partner_central.engagements.insert(engagement.id.clone(), engagement);
+        if invitation.payload_type == "LeadInvitation" {
+            self.ring_engagement("Created", &invitation.engagement, now);
+        }
         self.ring_invitation("Created", &invitation, now);
         self.partner_central.invitations.insert(invitation.id.clone(), invitation);
     }
@@ -347,6 +316,8 @@ impl State {
         invitation.opportunity = Some(id.to_owned());
         let opportunity = self.partner_central.visible_mut(id)?;
         opportunity.engagement = Some(invitation.engagement.clone());
+        let engagement = Engagement::of(&invitation, &self.settings.account, now);
+        self.partner_central.engagements.insert(engagement.id.clone(), engagement);
         self.partner_central.invitations.insert(invitation.id.clone(), invitation.clone());
         Ok(invitation)
     }
@@ -371,14 +342,14 @@ impl State {
         let invitation = invitation.clone();
         self.ring_invitation(what, &invitation, now);
         if what == "Accepted" {
-            self.ring_member_added(&invitation.engagement, "aws", "AWS", now);
+            self.join(&invitation.engagement, "aws", now);
         }
         self.ring_snapshot(&invitation.engagement, id, now);
     }
 }
 
 /// What an invitation may show of an opportunity.
-fn shown(body: &Map<String, Value>) -> Map<String, Value> {
+pub fn shown(body: &Map<String, Value>) -> Map<String, Value> {
     let mut payload = Map::new();
     for (to, from) in SHOWN {
         if let Some(value) = text::at(body, from) {

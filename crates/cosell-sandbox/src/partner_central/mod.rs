@@ -1,5 +1,6 @@
 //! The Partner Central Selling API, AWS JSON 1.0.
 
+pub mod engagements;
 pub mod errors;
 pub mod events;
 pub mod invitations;
@@ -9,6 +10,7 @@ mod paging;
 mod spend;
 mod store;
 pub mod table;
+mod tasks;
 pub mod text;
 mod validation;
 mod views;
@@ -98,7 +100,7 @@ fn refused(refusal: &Refusal) -> ApiError {
 }
 
 fn target_of(request: &Map<String, Value>, answer: Option<&Value>) -> Option<String> {
-    ["Identifier", "OpportunityIdentifier", "RelatedOpportunityIdentifier"]
+    ["Identifier", "OpportunityIdentifier", "RelatedOpportunityIdentifier", "EngagementIdentifier"]
         .iter()
         .find_map(|key| request.get(*key)?.as_str())
         .or_else(|| answer?.get("Id")?.as_str())
@@ -136,18 +138,19 @@ pub fn call(
         "AssignOpportunity" => operations::assign(state, request, now),
         "SubmitOpportunity" => operations::submit(state, request, now),
         "StartEngagementFromOpportunityTask" => operations::start_engagement(state, request, now),
-        "ListEngagementFromOpportunityTasks" => {
-            operations::list_tasks(state, "StartEngagementFromOpportunityTask", request)
-        }
-        "ListEngagementByAcceptingInvitationTasks" => {
-            operations::list_tasks(state, "StartEngagementByAcceptingInvitationTask", request)
-        }
+        "ListEngagementFromOpportunityTasks" => tasks::list(state, &tasks::SUBMISSION, request),
+        "ListEngagementByAcceptingInvitationTasks" => tasks::list(state, &tasks::ACCEPTANCE, request),
+        "ListOpportunityFromEngagementTasks" => tasks::list(state, &tasks::CONVERSION, request),
         "ListSolutions" => operations::list_solutions(state, request),
         "GetEngagementInvitation" => invitations::get(state, request),
         "ListEngagementInvitations" => invitations::list(state, request),
         "StartEngagementByAcceptingInvitationTask" => invitations::start_accepting(state, request, now),
         "AcceptEngagementInvitation" => invitations::accept(state, request, now),
         "RejectEngagementInvitation" => invitations::reject(state, request, now),
+        "GetEngagement" => engagements::get(state, request),
+        "ListEngagements" => engagements::list(state, request),
+        "UpdateEngagementContext" => engagements::update_context(state, request, now),
+        "StartOpportunityFromEngagementTask" => engagements::start_opportunity(state, request, now),
         _ => Err(ApiError::new(400, "UnknownOperationException", "not implemented by the sandbox")),
     }
 }

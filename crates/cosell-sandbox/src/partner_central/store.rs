@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde_json::{Map, Value, json};
 
+use super::engagements::Engagement;
 use super::errors::ApiError;
 use super::invitations::Invitation;
+use super::tasks::Task;
 use super::text;
 
 /// Documented quotas: calls a second and calls in 24 hours.
@@ -44,6 +46,8 @@ pub struct Store {
     pub opportunities: BTreeMap<String, Opportunity>,
     /// Invitations by id.
     pub invitations: BTreeMap<String, Invitation>,
+    /// Engagements by id.
+    pub engagements: BTreeMap<String, Engagement>,
     /// Orchestrations, oldest first.
     pub tasks: Vec<Task>,
     /// The partner's solutions.
@@ -81,25 +85,6 @@ pub struct Opportunity {
     pub hidden: bool,
 }
 
-/// One run of an orchestration.
-#[derive(Debug, Clone)]
-pub struct Task {
-    /// `task-…`
-    pub id: String,
-    /// The operation that started it.
-    pub operation: &'static str,
-    /// When it started.
-    pub started: Timestamp,
-    /// The opportunity submitted or created.
-    pub opportunity: String,
-    /// The engagement.
-    pub engagement: String,
-    /// The invitation sent or accepted.
-    pub invitation: String,
-    /// The snapshot job.
-    pub job: String,
-}
-
 /// A solution the partner may attach.
 #[derive(Debug, Clone)]
 pub struct Solution {
@@ -120,6 +105,7 @@ impl Store {
         Self {
             opportunities: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            engagements: BTreeMap::new(),
             tasks: Vec::new(),
             solutions: vec![
                 solution("S-1234567", "Sample Solution", "Active", "Software Product"),
@@ -167,8 +153,7 @@ impl Store {
 
     /// The invitation an id or ARN names.
     pub fn invitation(&self, identifier: &str) -> Result<&Invitation, ApiError> {
-        let id = identifier.rsplit('/').next().unwrap_or(identifier);
-        self.invitations.get(id).ok_or_else(|| ApiError::not_found("Engagement invitation"))
+        self.invitations.get(text::last_part(identifier)).ok_or_else(|| ApiError::not_found("Engagement invitation"))
     }
 
     /// The first answer to this token, if it came with the same request.

@@ -1,5 +1,7 @@
 //! The control API: AWS's people, the weather, and a look behind the scenes.
 
+mod samples;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,15 +12,13 @@ use axum::extract::{Path, State as Shared};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::partner_central::errors::{ApiError, Problem};
-use crate::partner_central::invitations::{Invitation, OPEN};
 use crate::partner_central::table::{Rows, TABLE, check};
-use crate::partner_central::{RELATED, lifecycle, operations, text};
+use crate::partner_central::{RELATED, operations, text};
 use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
 use crate::{calls, files, salesforce};
@@ -96,6 +96,7 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/opportunities/{id}/review", post(review))
         .route("/opportunities/{id}/ring", post(ring))
         .route("/invitations", post(create_invitation))
+        .route("/engagements/{id}", get(view_engagement).patch(edit_engagement))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/weather", get(weather).post(set_weather).delete(clear_weather))
         .route("/latency", post(set_latency))
@@ -122,6 +123,7 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
         json!({
             "opportunities": state.partner_central.opportunities.len(),
             "invitations": state.partner_central.invitations.len(),
+            "engagements": state.partner_central.engagements.len(),
             "tasks": state.partner_central.tasks.len(),
             "events": state.events.len(),
             "emitted": state.emitted,
@@ -178,22 +180,27 @@ fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
 /// The members of a control request that are not part of the record's body.
 #[derive(Default)]
 struct Extras {
-    ring: Option<bool>,
+    ring: bool,
     origin: Option<String>,
     team: Option<Vec<Value>>,
     related: Option<Body>,
     summary: Option<Body>,
 }
 
+/// Whether events tell of the change, as they do unless somebody says otherwise.
+fn take_ring(body: &mut Body) -> Result<bool, Refusal> {
+    match body.shift_remove("ring") {
+        None => Ok(true),
+        Some(ring) => ring.as_bool().ok_or_else(|| Refusal::bad("ring must be true or false")),
+    }
+}
+
 fn take_extras(body: &mut Body) -> Result<Extras, Refusal> {
-    let mut extras = Extras::default();
+    let mut extras = Extras { ring: take_ring(body)?, ..Extras::default() };
     let object = |key: &str, value: Value| match value {
         Value::Object(object) => Ok(object),
         _ => Err(Refusal::bad(format!("{key} must be an object"))),
     };
-    if let Some(value) = body.shift_remove("ring") {
-        extras.ring = Some(value.as_bool().ok_or_else(|| Refusal::bad("ring must be true or false"))?);
-    }
     if let Some(value) = body.shift_remove("Origin") {
         let known = value.as_str().filter(|origin| ["AWS Referral", "Partner Referral"].contains(origin));
         let origin = known.ok_or_else(|| Refusal::bad("Origin must be AWS Referral or Partner Referral"))?;
@@ -238,53 +245,15 @@ fn apply_extras(state: &mut State, id: &str, extras: Extras) -> Result<(), Refus
     Ok(())
 }
 
-/// What an opportunity has when nobody says otherwise.
-fn sample(now: Timestamp) -> Body {
-    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
-    let sample = json!({
-        "PrimaryNeedsFromAws": ["Co-Sell - Deal Support"],
-        "NationalSecurity": "No",
-        "Customer": {
-            "Account": {
-                "CompanyName": "Example Customer",
-                "Industry": "Software and Internet",
-                "WebsiteUrl": "https://customer.example",
-                "Address": {
-                    "CountryCode": "US",
-                    "StateOrRegion": "Washington",
-                    "City": "Seattle",
-                    "PostalCode": "98101",
-                    "StreetAddress": "1 Example Street",
-                },
-            },
-        },
-        "Project": {
-            "Title": "Example project",
-            "CustomerBusinessProblem": "The customer wants to leave its own data centre within a year.",
-            "CustomerUseCase": "Migration / Database Migration",
-            "DeliveryModels": ["SaaS or PaaS"],
-            "SalesActivities": ["Initialized discussions with customer"],
-            "OtherSolutionDescription": "Example solution",
-            "ExpectedCustomerSpend": [
-                {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
-            ],
-        },
-        "OpportunityType": "Net New Business",
-        "Marketing": {"Source": "None"},
-        "LifeCycle": {"Stage": "Prospect", "TargetCloseDate": close, "ReviewStatus": "Approved"},
-    });
-    sample.as_object().cloned().unwrap_or_default()
-}
-
 async fn create_opportunity(Shared(control): Shared<Control>, body: Bytes) -> Response {
     answered(read::<Body>(&body).and_then(|mut given| {
         let extras = take_extras(&mut given)?;
         control.world.with(|state, now| {
-            let mut body = sample(now);
+            let mut body = samples::opportunity(now);
             text::merge(&mut body, &given);
             checked(&TABLE.opportunity, &body)?;
             let body = text::normal_object(&body);
-            let ring = extras.ring.unwrap_or(true);
+            let ring = extras.ring;
             let origin = extras.origin.clone().unwrap_or_else(|| "AWS Referral".to_owned());
             let opportunity = operations::new_opportunity(state, body, &origin, now);
             let id = opportunity.id.clone();
@@ -330,7 +299,7 @@ async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<Strin
             let mut body = known.body.clone();
             text::merge(&mut body, &given);
             checked(&TABLE.opportunity, &body)?;
-            let ring = extras.ring.unwrap_or(true);
+            let ring = extras.ring;
             apply_extras(state, &id, extras)?;
             let stamp = state.partner_central.stamp(now);
             if let Some(known) = state.partner_central.opportunities.get_mut(&id) {
@@ -361,7 +330,7 @@ async fn edit_summary(Shared(control): Shared<Control>, Path(id): Path<String>, 
             if let Some(origin) = extras.origin {
                 known.origin = origin;
             }
-            if extras.ring.unwrap_or(true) {
+            if extras.ring {
                 state.ring_opportunity("Opportunity Updated", &id, now);
             }
             Ok(ok(json!({"Id": id})))
@@ -430,135 +399,43 @@ async fn ring(Shared(control): Shared<Control>, Path(id): Path<String>, body: By
     }))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewInvitation {
-    #[serde(default = "opportunity_invitation")]
-    payload_type: String,
-    #[serde(default)]
-    customer: Body,
-    #[serde(default)]
-    project: Body,
-    #[serde(default)]
-    interaction: Body,
-    contacts: Option<Vec<Value>>,
-    responsibilities: Option<Vec<String>>,
-    title: Option<String>,
-    message: Option<String>,
-    hidden: Option<Body>,
-    expires_in_seconds: Option<u32>,
-    ring: Option<bool>,
-}
-
-fn opportunity_invitation() -> String {
-    "OpportunityInvitation".to_owned()
-}
-
 async fn create_invitation(Shared(control): Shared<Control>, body: Bytes) -> Response {
-    answered(read::<NewInvitation>(&body).and_then(|given| {
+    answered(read::<samples::NewInvitation>(&body).and_then(|given| {
         control.world.with(|state, now| {
             let ring = given.ring.unwrap_or(true);
-            let invitation = invitation(given, now)?;
+            let invitation = samples::invitation(given, now)?;
             let (id, engagement) = (invitation.id.clone(), invitation.engagement.clone());
             let expires = text::nanos(invitation.expires);
-            if ring {
-                state.receive_invitation(invitation, now);
-            } else {
-                state.partner_central.invitations.insert(id.clone(), invitation);
-            }
+            state.ringing(ring, |state| state.receive_invitation(invitation, now));
             Ok((StatusCode::CREATED, json!({"Id": id, "EngagementId": engagement, "ExpirationDate": expires})))
         })
     }))
 }
 
-fn invitation(given: NewInvitation, now: Timestamp) -> Result<Invitation, Refusal> {
-    let rows = TABLE
-        .invitation
-        .get(&given.payload_type)
-        .ok_or_else(|| Refusal::bad("payload_type must be OpportunityInvitation or LeadInvitation"))?;
-    let mut payload = Map::new();
-    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
-    let mut hidden = Map::new();
-    let standard = if given.payload_type == "LeadInvitation" {
-        json!({
-            "Customer": {"CompanyName": "Example Customer", "CountryCode": "US"},
-            "Interaction": {"ContactBusinessTitle": "Head of IT"},
-        })
-    } else {
-        let address = text::str_at(&given.customer, "CountryCode").filter(|country| *country != "US").map_or_else(
-            || json!({"StateOrRegion": "Washington", "City": "Seattle", "PostalCode": "98101"}),
-            |_| json!({"City": "Example City", "PostalCode": "10115"}),
-        );
-        text::set(&mut hidden, "Customer.Account.Address", address);
-        if given.hidden.is_none() {
-            let contacts = json!([{
-                "FirstName": "Casey",
-                "LastName": "Customer",
-                "Email": "casey@customer.example",
-                "Phone": "+12065550100",
-                "BusinessTitle": "Head of IT",
-            }]);
-            text::set(&mut hidden, "Customer.Contacts", contacts);
-        }
-        json!({
-            "SenderContacts": [
-                {"Email": "sam.seller@aws.example", "FirstName": "Sam", "LastName": "Seller"},
-            ],
-            "ReceiverResponsibilities": ["Software Partner"],
-            "Customer": {
-                "CompanyName": "Example Customer",
-                "WebsiteUrl": "https://customer.example",
-                "Industry": "Software and Internet",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Example referral",
-                "BusinessProblem": "The customer wants to leave its own data centre within a year.",
-                "TargetCompletionDate": close,
-                "ExpectedCustomerSpend": [
-                    {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
-                ],
-            },
-        })
-    };
-    let mut parts = Map::new();
-    for (key, part) in [("Customer", given.customer), ("Project", given.project), ("Interaction", given.interaction)] {
-        if !part.is_empty() {
-            parts.insert(key.to_owned(), Value::Object(part));
-        }
-    }
-    if let Some(contacts) = given.contacts {
-        parts.insert("SenderContacts".to_owned(), Value::Array(contacts));
-    }
-    if let Some(responsibilities) = given.responsibilities {
-        parts.insert("ReceiverResponsibilities".to_owned(), json!(responsibilities));
-    }
-    text::merge(&mut payload, standard.as_object().unwrap_or(&Map::new()));
-    text::merge(&mut payload, &parts);
-    checked(rows, &payload)?;
-    text::merge(&mut hidden, &given.hidden.unwrap_or_default());
-    checked_hidden(&hidden)?;
-    let mut invitation = Invitation::new(&given.payload_type, payload, now);
-    invitation.hidden = hidden;
-    invitation.message = given.message;
-    if let Some(title) = given.title {
-        invitation.title = title.chars().take(40).collect();
-    }
-    let open = given.expires_in_seconds.map_or(OPEN, |seconds| SignedDuration::from_secs(i64::from(seconds)));
-    invitation.expires = now + open;
-    Ok(invitation)
+async fn view_engagement(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
+    answered(control.world.with(|state, _| {
+        let known = state.partner_central.engagements.get(&id).ok_or_else(|| Refusal::absent("engagement"))?;
+        let mut view = known.full(state);
+        view["members"] = json!(known.members);
+        Ok(ok(view))
+    }))
 }
 
-/// Hidden members are part of an opportunity: what the payload shows already may be missing.
-fn checked_hidden(hidden: &Body) -> Result<(), Refusal> {
-    let mut whole = hidden.clone();
-    if text::at(&whole, "Customer.Account").is_some() && text::at(&whole, "Customer.Account.CompanyName").is_none() {
-        text::set(&mut whole, "Customer.Account.CompanyName", json!("shown already"));
-    }
-    if whole.keys().any(|key| !lifecycle::BODY.contains(&key.as_str())) {
-        return Err(Refusal::bad(format!("hidden takes only {}", lifecycle::BODY.join(", "))));
-    }
-    checked(&TABLE.opportunity, &whole)
+async fn edit_engagement(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let ring = take_ring(&mut given)?;
+        control.world.with(|state, now| {
+            let known = state.partner_central.engagements.get_mut(&id).ok_or_else(|| Refusal::absent("engagement"))?;
+            known.edit(given, now)?;
+            let modified = text::nanos(known.modified);
+            // Whoever is not in an engagement hears nothing of it.
+            let heard = known.members.contains(&state.settings.account);
+            if ring && heard {
+                state.ring_engagement("Updated", &id, now);
+            }
+            Ok(ok(json!({"Id": id, "ModifiedAt": modified})))
+        })
+    }))
 }
 
 async fn faults(Shared(control): Shared<Control>) -> Response {
