@@ -56,6 +56,10 @@ class Aws:
     def invites(self, **invitation: Any) -> dict[str, Any]:
         return self._call("POST", "/invitations", invitation)
 
+    def decides(self, invitation: str, status: str, **more: Any) -> dict[str, Any]:
+        """Somebody decides outside of the API: `ACCEPTED`, `REJECTED` or `EXPIRED`; `ring=False` loses the events."""
+        return self._call("POST", f"/invitations/{invitation}/decide", {"status": status, **more})
+
     def engagement(self, engagement: str) -> dict[str, Any]:
         return self._call("GET", f"/engagements/{engagement}")
 

@@ -719,8 +719,8 @@ def test_a_lead_is_updated_under_the_engagements_lock(aws, verbatim, sandbox):
     behind = sandbox.control("GET", f"/engagements/{identifier}")
     assert behind["members"] == ["aws", "000000000000"]
     assert behind["Contexts"][0]["Payload"]["Lead"]["QualificationStatus"] == "New"
-    for wrong in ({"Lead": {"Colour": "blue"}}, {"CustomerProject": {}}, {"Title": None}):
-        sandbox.control("PATCH", f"/engagements/{identifier}", wrong, expect=[400])
+    for wrong, status in (({"Lead": {"Colour": "blue"}}, 400), ({"Title": None}, 400), ({"CustomerProject": {}}, 404)):
+        sandbox.control("PATCH", f"/engagements/{identifier}", wrong, expect=[status])
 
 
 def test_a_lead_becomes_an_opportunity(aws, sandbox):
@@ -831,6 +831,62 @@ def test_an_invitation_expires(aws, sandbox):
     invitation = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
     assert invitation["Status"] == "EXPIRED"
     assert any(made["Id"] in str(event["detail"]) for event in sandbox.events("Engagement Invitation Expired"))
+
+
+def decide(sandbox, invitation, status, **more):
+    return sandbox.control("POST", f"/invitations/{invitation}/decide", {"status": status, **more})
+
+
+def test_invitations_are_decided_elsewhere_too(aws, sandbox):
+    referral = sandbox.control("POST", "/invitations", {"project": {"Title": "Taken in the portal"}})
+    decided = decide(sandbox, referral["Id"], "ACCEPTED")
+    assert (decided["Status"], decided["EngagementId"]) == ("ACCEPTED", referral["EngagementId"])
+    made = aws.get_opportunity(Catalog="Sandbox", Identifier=decided["OpportunityId"])
+    assert made["Project"]["Title"] == "Taken in the portal"
+    assert len(rung(sandbox, "Engagement Invitation Accepted", referral["Id"])) == 2
+    assert len(rung(sandbox, "Opportunity Created", decided["OpportunityId"])) == 2
+    tasks = aws.list_engagement_by_accepting_invitation_tasks(
+        Catalog="Sandbox", EngagementInvitationIdentifier=[referral["Id"]]
+    )
+    assert tasks["TaskSummaries"] == [], "nobody called the API"
+    call = {"Catalog": "Sandbox", "Identifier": referral["Id"]}
+    refused(
+        aws, "ConflictException", aws.start_engagement_by_accepting_invitation_task, **call, ClientToken=referral["Id"]
+    )
+    again = f"/invitations/{referral['Id']}/decide"
+    assert "ACCEPTED already" in sandbox.control("POST", again, {"status": "REJECTED"}, expect=[409])["error"]
+    sandbox.control("POST", "/invitations/engi-0123456789abc/decide", {"status": "REJECTED"}, expect=[404])
+    sandbox.control("POST", again, {"status": "PENDING"}, expect=[400])
+
+    made = sandbox.control("POST", "/invitations", {"payload_type": "LeadInvitation"})
+    assert decide(sandbox, made["Id"], "ACCEPTED")["OpportunityId"] is None
+    assert aws.get_engagement(Catalog="Sandbox", Identifier=made["EngagementId"])["MemberCount"] == 2
+
+
+def test_a_decision_may_be_lost_on_its_way(aws, sandbox):
+    for status, what in (("ACCEPTED", "Accepted"), ("REJECTED", "Rejected"), ("EXPIRED", "Expired")):
+        made = sandbox.control("POST", "/invitations", {})
+        heard = sandbox.control("GET", "/state")["events"]
+        decide(sandbox, made["Id"], status, ring=False)
+        seen = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
+        assert seen["Status"] == status
+        if status == "EXPIRED":
+            assert seen["ExpirationDate"] <= datetime.datetime.now(datetime.UTC)
+        assert rung(sandbox, f"Engagement Invitation {what}", made["Id"]) == []
+        assert sandbox.control("GET", "/state")["events"] == heard
+
+
+def test_awss_people_decide_on_what_we_sent(aws, sandbox):
+    for status, review in (("ACCEPTED", "Approved"), ("REJECTED", "Rejected"), ("EXPIRED", "Submitted")):
+        identifier = submitted(aws)
+        [task] = aws.list_engagement_from_opportunity_tasks(Catalog="Sandbox", OpportunityIdentifier=[identifier])[
+            "TaskSummaries"
+        ]
+        decided = decide(sandbox, task["EngagementInvitationId"], status)
+        assert (decided["Status"], decided["OpportunityId"]) == (status, identifier)
+        assert echo(aws, identifier)["LifeCycle"]["ReviewStatus"] == review
+        path = f"/invitations/{task['EngagementInvitationId']}/decide"
+        sandbox.control("POST", path, {"status": "ACCEPTED"}, expect=[409])
 
 
 def test_lists_page_filter_and_sort(aws, sandbox):

@@ -12,13 +12,14 @@ use axum::extract::{Path, State as Shared};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::partner_central::errors::{ApiError, Problem};
 use crate::partner_central::table::{Rows, TABLE, check};
-use crate::partner_central::{RELATED, operations, text};
+use crate::partner_central::{Opportunity, RELATED, operations, text};
 use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
 use crate::{calls, files, salesforce};
@@ -51,7 +52,12 @@ impl Refusal {
 
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message: error.message, problems: error.problems }
+        let status = match error.kind.as_str() {
+            "ResourceNotFoundException" => StatusCode::NOT_FOUND,
+            "ConflictException" => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, message: error.message, problems: error.problems }
     }
 }
 
@@ -96,6 +102,7 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/opportunities/{id}/review", post(review))
         .route("/opportunities/{id}/ring", post(ring))
         .route("/invitations", post(create_invitation))
+        .route("/invitations/{id}/decide", post(decide))
         .route("/engagements/{id}", get(view_engagement).patch(edit_engagement))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/weather", get(weather).post(set_weather).delete(clear_weather))
@@ -349,31 +356,36 @@ struct Review {
 async fn review(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     answered(read::<Review>(&body).and_then(|review| {
         control.world.with(|state, now| {
-            let stamp = state.partner_central.stamp(now);
-            let known =
-                state.partner_central.opportunities.get_mut(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
-            let mut body = known.body.clone();
-            for (path, value) in [
-                ("LifeCycle.ReviewStatus", Some(review.status)),
-                ("LifeCycle.ReviewComments", review.comments),
-                ("LifeCycle.ReviewStatusReason", review.reason),
-            ] {
-                match value {
-                    Some(value) => text::set(&mut body, path, json!(value)),
-                    None => text::remove(&mut body, path),
-                }
-            }
-            checked(&TABLE.opportunity, &body)?;
-            known.body = body;
-            known.modified = stamp;
-            if known.summary.is_none() && known.review_status() != "Pending Submission" {
-                known.share("Co-Sell", "Full");
-            }
-            state.reviewed(&id, now);
-            state.ring_opportunity("Opportunity Updated", &id, now);
+            let stamp = decided_by_aws(state, &id, review, now)?;
             Ok(ok(json!({"Id": id, "LastModifiedDate": text::millis(stamp)})))
         })
     }))
+}
+
+/// AWS decides on an opportunity, and with it on the invitation that was sent with it.
+fn decided_by_aws(state: &mut State, id: &str, review: Review, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let stamp = state.partner_central.stamp(now);
+    let known = state.partner_central.opportunities.get_mut(id).ok_or_else(|| Refusal::absent("opportunity"))?;
+    let mut body = known.body.clone();
+    for (path, value) in [
+        ("LifeCycle.ReviewStatus", Some(review.status)),
+        ("LifeCycle.ReviewComments", review.comments),
+        ("LifeCycle.ReviewStatusReason", review.reason),
+    ] {
+        match value {
+            Some(value) => text::set(&mut body, path, json!(value)),
+            None => text::remove(&mut body, path),
+        }
+    }
+    checked(&TABLE.opportunity, &body)?;
+    known.body = body;
+    known.modified = stamp;
+    if known.summary.is_none() && known.review_status() != "Pending Submission" {
+        known.share("Co-Sell", "Full");
+    }
+    state.reviewed(id, now);
+    state.ring_opportunity("Opportunity Updated", id, now);
+    Ok(stamp)
 }
 
 #[derive(Deserialize)]
@@ -410,6 +422,71 @@ async fn create_invitation(Shared(control): Shared<Control>, body: Bytes) -> Res
             Ok((StatusCode::CREATED, json!({"Id": id, "EngagementId": engagement, "ExpirationDate": expires})))
         })
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decide {
+    status: Decision,
+    reason: Option<String>,
+    ring: Option<bool>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Decision {
+    Accepted,
+    Rejected,
+    Expired,
+}
+
+/// The receiver's people decide in their own pages: no task tells of it.
+async fn decide(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Decide>(&body).and_then(|given| {
+        control.world.with(|state, now| {
+            state.ringing(given.ring.unwrap_or(true), |state| decided(state, &id, given.status, given.reason, now))?;
+            let known = state.partner_central.invitation(&id)?;
+            let of = |opportunity: &&Opportunity| opportunity.engagement.as_ref() == Some(&known.engagement);
+            let opportunity = state.partner_central.opportunities.values().find(of);
+            Ok(ok(json!({
+                "Id": id,
+                "Status": known.status,
+                "EngagementId": known.engagement,
+                "OpportunityId": opportunity.map(|opportunity| &opportunity.id),
+            })))
+        })
+    }))
+}
+
+fn decided(
+    state: &mut State,
+    id: &str,
+    decision: Decision,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let known = state.partner_central.invitation(id)?.open()?;
+    let submitted = known.opportunity.clone().filter(|_| known.ours);
+    let referral = known.payload_type == "OpportunityInvitation";
+    match (decision, submitted) {
+        (Decision::Expired, _) => state.expire_invitation(id, now)?,
+        (Decision::Accepted, Some(opportunity)) => {
+            let review = Review { status: "Approved".to_owned(), comments: None, reason: None };
+            decided_by_aws(state, &opportunity, review, now)?;
+        }
+        (Decision::Rejected, Some(opportunity)) => {
+            let review = Review { status: "Rejected".to_owned(), comments: None, reason };
+            decided_by_aws(state, &opportunity, review, now)?;
+        }
+        (Decision::Accepted, None) if referral => {
+            state.accept_referral(id, now)?;
+        }
+        (Decision::Accepted, None) => {
+            state.join_invited(id, now)?;
+        }
+        (Decision::Rejected, None) => state.reject_invited(id, reason, now)?,
+    }
+    Ok(())
 }
 
 async fn view_engagement(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {

@@ -85,6 +85,14 @@ impl Invitation {
         if self.ours { "SENDER" } else { "RECEIVER" }
     }
 
+    /// It, unless it was decided or its time was over.
+    pub fn open(&self) -> Result<&Self, ApiError> {
+        if self.status == "PENDING" {
+            return Ok(self);
+        }
+        Err(ApiError::conflict(format!("The invitation is {} already", self.status)))
+    }
+
     /// Begins with what it is about.
     pub fn description(&self) -> Option<String> {
         text::str_at(&self.payload, "Project.BusinessProblem").map(|problem| problem.chars().take(255).collect())
@@ -158,9 +166,7 @@ pub fn list(state: &State, request: &Request) -> Outcome {
 
 /// `AcceptEngagementInvitation`: joins the engagement, makes no opportunity.
 pub fn accept(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
-    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
-    let invitation = state.decide(identifier, "ACCEPTED", None)?;
-    state.joined(&invitation, now);
+    state.join_invited(text::str_at(request, "Identifier").unwrap_or_default(), now)?;
     Ok(json!({}))
 }
 
@@ -181,8 +187,7 @@ pub fn reject(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
             return Err(ApiError::business(vec![problem]));
         }
     }
-    let invitation = state.decide(identifier, "REJECTED", reason)?;
-    state.ring_invitation("Rejected", &invitation, now);
+    state.reject_invited(identifier, reason, now)?;
     Ok(json!({}))
 }
 
@@ -196,25 +201,8 @@ pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> 
         let message = "names a lead: accept it with AcceptEngagementInvitation";
         return Err(ApiError::business(vec![Problem::new(Code::ActionNotPermitted, "identifier", message)]));
     }
-    let invitation = state.decide(identifier, "ACCEPTED", None)?;
-    let id = match &invitation.opportunity {
-        Some(waiting) => waiting.clone(),
-        None => new_opportunity(state, revealed(&invitation), "AWS Referral", now).id.clone(),
-    };
-    let stamp = state.partner_central.stamp(now);
-    if let Some(opportunity) = state.partner_central.opportunities.get_mut(&id) {
-        opportunity.hidden = false;
-        opportunity.modified = stamp;
-        opportunity.engagement = Some(invitation.engagement.clone());
-        text::set(&mut opportunity.body, "LifeCycle.ReviewStatus", json!("Approved"));
-        opportunity.share("Co-Sell", "Full");
-        opportunity.engage();
-    }
-    state.joined(&invitation, now);
-    state.ring_opportunity("Opportunity Created", &id, now);
-    state.ring_opportunity("Opportunity Updated", &id, now);
-    state.ring_snapshot(&invitation.engagement, &id, now);
-    let ids = Ids::from([("OpportunityId", id), ("EngagementInvitationId", invitation.id)]);
+    let (invitation, opportunity) = state.accept_referral(identifier, now)?;
+    let ids = Ids::from([("OpportunityId", opportunity), ("EngagementInvitationId", invitation)]);
     Ok(state.finish_task(&ACCEPTANCE, request, Ok(ids), now))
 }
 
@@ -246,8 +234,8 @@ fn revealed(invitation: &Invitation) -> Map<String, Value> {
 }
 
 impl State {
-    /// Settles an open invitation that AWS sent.
-    fn decide(
+    /// Settles an open invitation, whoever sent it.
+    fn settle(
         &mut self,
         identifier: &str,
         status: &'static str,
@@ -256,35 +244,83 @@ impl State {
         let id = self.partner_central.invitation(identifier)?.id.clone();
         let invitation =
             self.partner_central.invitations.get_mut(&id).ok_or_else(|| ApiError::not_found("Invitation"))?;
-        if invitation.ours {
-            return Err(ApiError::new(400, "AccessDeniedException", "Only the receiver decides on an invitation"));
-        }
-        if invitation.status != "PENDING" {
-            return Err(ApiError::conflict(format!("The invitation is {} already", invitation.status)));
-        }
+        invitation.open()?;
         invitation.status = status;
         invitation.reason = reason;
         Ok(invitation.clone())
     }
 
-    /// The partner accepted: both sides hear of it.
-    fn joined(&mut self, invitation: &Invitation, now: Timestamp) {
+    /// [`Self::settle`] for the partner, who decides on what AWS sent.
+    fn decide(
+        &mut self,
+        identifier: &str,
+        status: &'static str,
+        reason: Option<String>,
+    ) -> Result<Invitation, ApiError> {
+        if self.partner_central.invitation(identifier)?.ours {
+            return Err(ApiError::new(400, "AccessDeniedException", "Only the receiver decides on an invitation"));
+        }
+        self.settle(identifier, status, reason)
+    }
+
+    /// The partner joins the engagement of an invitation; no opportunity comes of it.
+    pub fn join_invited(&mut self, identifier: &str, now: Timestamp) -> Result<Invitation, ApiError> {
+        let invitation = self.decide(identifier, "ACCEPTED", None)?;
         let account = self.settings.account.clone();
-        self.ring_invitation("Accepted", invitation, now);
+        self.ring_invitation("Accepted", &invitation, now);
         self.join(&invitation.engagement, &account, now);
+        Ok(invitation)
+    }
+
+    /// The partner accepts a referral and has an opportunity of it: the identifiers of both.
+    pub fn accept_referral(&mut self, identifier: &str, now: Timestamp) -> Result<(String, String), ApiError> {
+        let invitation = self.join_invited(identifier, now)?;
+        let id = match &invitation.opportunity {
+            Some(waiting) => waiting.clone(),
+            None => new_opportunity(self, revealed(&invitation), "AWS Referral", now).id.clone(),
+        };
+        let stamp = self.partner_central.stamp(now);
+        if let Some(opportunity) = self.partner_central.opportunities.get_mut(&id) {
+            opportunity.hidden = false;
+            opportunity.modified = stamp;
+            opportunity.engagement = Some(invitation.engagement.clone());
+            text::set(&mut opportunity.body, "LifeCycle.ReviewStatus", json!("Approved"));
+            opportunity.share("Co-Sell", "Full");
+            opportunity.engage();
+        }
+        self.ring_opportunity("Opportunity Created", &id, now);
+        self.ring_opportunity("Opportunity Updated", &id, now);
+        self.ring_snapshot(&invitation.engagement, &id, now);
+        Ok((invitation.id, id))
+    }
+
+    /// The partner wants nothing of an invitation.
+    pub fn reject_invited(&mut self, identifier: &str, reason: Option<String>, now: Timestamp) -> Result<(), ApiError> {
+        let invitation = self.decide(identifier, "REJECTED", reason)?;
+        self.ring_invitation("Rejected", &invitation, now);
+        Ok(())
+    }
+
+    /// An invitation's time is over, before its date if somebody says so.
+    pub fn expire_invitation(&mut self, id: &str, now: Timestamp) -> Result<(), ApiError> {
+        self.settle(id, "EXPIRED", None)?;
+        if let Some(invitation) = self.partner_central.invitations.get_mut(id) {
+            invitation.expires = invitation.expires.min(now);
+            let invitation = invitation.clone();
+            self.ring_invitation("Expired", &invitation, now);
+        }
+        Ok(())
     }
 
     /// Ends the invitations whose time is over.
     pub fn expire_invitations(&mut self, now: Timestamp) {
-        let mut ended = Vec::new();
-        for invitation in self.partner_central.invitations.values_mut() {
-            if invitation.status == "PENDING" && !invitation.ours && invitation.expires <= now {
-                invitation.status = "EXPIRED";
-                ended.push(invitation.clone());
-            }
-        }
-        for invitation in ended {
-            self.ring_invitation("Expired", &invitation, now);
+        let over =
+            |invitation: &&Invitation| invitation.status == "PENDING" && !invitation.ours && invitation.expires <= now;
+        let ended: Vec<String> =
+            self.partner_central.invitations.values().filter(over).map(|invitation| invitation.id.clone()).collect();
+        for id in ended {
+            // It is pending: nothing keeps it from ending.
+            let _ = self.expire_invitation(&id, now);
         }
     }
 
@@ -333,13 +369,12 @@ impl State {
             "Rejected" => "Rejected",
             _ => return,
         };
-        let Some(invitation) = self.partner_central.invitations.values_mut().find(|invitation| {
+        let sent = self.partner_central.invitations.values().find(|invitation| {
             invitation.ours && invitation.status == "PENDING" && invitation.opportunity.as_deref() == Some(id)
-        }) else {
-            return;
-        };
-        invitation.status = if what == "Accepted" { "ACCEPTED" } else { "REJECTED" };
-        let invitation = invitation.clone();
+        });
+        let Some(sent) = sent.map(|invitation| invitation.id.clone()) else { return };
+        let status = if what == "Accepted" { "ACCEPTED" } else { "REJECTED" };
+        let Ok(invitation) = self.settle(&sent, status, None) else { return };
         self.ring_invitation(what, &invitation, now);
         if what == "Accepted" {
             self.join(&invitation.engagement, "aws", now);

@@ -31,7 +31,7 @@ use crate::weather::Refusal;
 use crate::wire::{self, Answer, Line};
 use crate::world::{Face, State, World};
 use errors::ApiError;
-pub use store::{Class, Store};
+pub use store::{Class, Opportunity, Store};
 pub use views::RELATED;
 
 const TARGET: &str = "AWSPartnerCentralSelling.";
