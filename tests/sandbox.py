@@ -44,6 +44,10 @@ class Aws:
     def creates(self, **opportunity: Any) -> str:
         return self._call("POST", "/opportunities", opportunity)["Id"]
 
+    def creates_many(self, count: int, **opportunity: Any) -> list[str]:
+        """Their titles end in 1 to `count`; `ring=False` loses the events."""
+        return self._call("POST", "/opportunities/bulk", {"count": count, **opportunity})["Ids"]
+
     def edits(self, opportunity: str, **changes: Any) -> None:
         self._call("PATCH", f"/opportunities/{opportunity}", changes)
 
@@ -70,6 +74,14 @@ class Aws:
     def sends(self, detail_type: str, detail: Any) -> None:
         self._call("POST", "/events", {"detail-type": detail_type, "detail": detail})
 
+    def sends_many(self, events: list[tuple[str, Any]]) -> None:
+        told = [{"detail-type": detail_type, "detail": detail} for detail_type, detail in events]
+        self._call("POST", "/events/bulk", {"events": told})
+
+    def waiting(self) -> int:
+        """How many events are not on the bus yet."""
+        return self._call("GET", "/state")["events_waiting"]
+
     def drops(self, folder: str, name: str, **content: Any) -> None:
         self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})
 
@@ -92,6 +104,9 @@ class Aws:
 
     def opportunity(self, opportunity: str) -> dict[str, Any]:
         return self._call("GET", f"/opportunities/{opportunity}")
+
+    def opportunities(self) -> list[dict[str, Any]]:
+        return self._call("GET", "/opportunities")
 
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         calls = self._call("GET", "/calls")

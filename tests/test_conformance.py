@@ -1485,6 +1485,54 @@ def test_control_puts_any_event(sandbox):
     assert event["source"] == "sandbox.partnercentral-selling"
 
 
+def test_control_puts_many_events(sandbox):
+    mark = uuid.uuid4().hex
+    events = [{"detail-type": "Something Else", "detail": {"mark": mark, "number": number}} for number in range(25)]
+    assert sandbox.control("POST", "/events/bulk", {"events": events}) == {"count": 25}
+    seen = [event["detail"]["number"] for event in sandbox.events("Something Else") if event["detail"].get("mark") == mark]
+    assert seen == list(range(25))
+    sandbox.control("POST", "/events/bulk", {"events": [{"detail": {}}]}, expect=[400])
+    deadline = time.monotonic() + 5
+    while sandbox.control("GET", "/state")["events_waiting"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_control_makes_many_opportunities(aws, sandbox):
+    company = f"Bulk Customer {uuid.uuid4().hex[:8]}"
+    body = {
+        "count": 250,
+        "ring": False,
+        "Customer": {"Account": {"CompanyName": company}},
+        "Project": {"Title": "Move"},
+        "RelatedEntityIdentifiers": {"Solutions": ["S-1234567"]},
+    }
+    heard = sandbox.control("GET", "/state")["events"]
+    ids = sandbox.control("POST", "/opportunities/bulk", body)["Ids"]
+    assert len(set(ids)) == 250
+    assert sandbox.control("GET", "/state")["events"] == heard
+    pages = aws.get_paginator("list_opportunities").paginate(
+        Catalog="Sandbox",
+        CustomerCompanyName=[company],
+        Sort={"SortBy": "LastModifiedDate", "SortOrder": "ASCENDING"},
+        PaginationConfig={"PageSize": 100},
+    )
+    assert [row["Id"] for page in pages for row in page["OpportunitySummaries"]] == ids
+    stored = {row["Id"]: row for row in sandbox.control("GET", "/opportunities")}
+    assert [stored[one]["body"]["Project"]["Title"] for one in ids] == [f"Move {number}" for number in range(1, 251)]
+    assert stored[ids[7]] == sandbox.control("GET", f"/opportunities/{ids[7]}")
+    assert stored[ids[7]]["RelatedEntityIdentifiers"] == {"Solutions": ["S-1234567"]}
+
+    [one] = sandbox.control("POST", "/opportunities/bulk", {"count": 1})["Ids"]
+    assert len(rung(sandbox, "Opportunity Created", one)) == 2
+    before = opportunities(sandbox)
+    too_long = {"Project": {"Title": "x" * 253}}
+    for wrong in ({}, {"count": 0}, {"count": 10_001}, {"count": 10, **too_long}, {"count": 2, "Colour": "blue"}):
+        sandbox.control("POST", "/opportunities/bulk", wrong, expect=[400])
+    assert opportunities(sandbox) == before
+    sandbox.control("POST", "/opportunities/bulk", {"count": 9, **too_long})
+
+
 def test_latency_slows_a_face_down(aws, sandbox):
     sandbox.control("POST", "/latency", {"face": "partner_central", "millis": 300})
     started = time.monotonic()

@@ -67,6 +67,8 @@ pub struct State {
     pub switches: Switches,
     /// Events of the recent past.
     pub events: VecDeque<Event>,
+    /// Events on their way to the bus.
+    pub waiting: u64,
     /// Events put on the bus.
     pub emitted: u64,
     /// Events the bus did not take.
@@ -146,6 +148,7 @@ impl World {
         let result = work(&mut state, now);
         for event in std::mem::take(&mut state.outbox) {
             state.events.push_back(event.clone());
+            state.waiting += 1;
             // The receiver ends only with the process.
             let _ = self.bus.send(event);
         }
@@ -183,6 +186,7 @@ impl State {
             latency: BTreeMap::new(),
             switches: Switches::default(),
             events: VecDeque::new(),
+            waiting: 0,
             emitted: 0,
             emit_failures: 0,
             outbox: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_sdk_s3::Client;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, State as Shared};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
@@ -23,6 +23,9 @@ use crate::partner_central::{Opportunity, RELATED, operations, text};
 use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
 use crate::{calls, files, salesforce};
+
+/// Most opportunities that one request makes.
+const MOST_AT_ONCE: u64 = 10_000;
 
 type Body = Map<String, Value>;
 type Answer = Result<(StatusCode, Value), Refusal>;
@@ -96,7 +99,9 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/calls/summary", get(summarize_calls))
         .route("/calls/reset", post(reset_calls))
         .route("/events", get(events).post(put_event))
-        .route("/opportunities", post(create_opportunity))
+        .route("/events/bulk", post(put_events))
+        .route("/opportunities", get(list_opportunities).post(create_opportunity))
+        .route("/opportunities/bulk", post(create_opportunities))
         .route("/opportunities/{id}", get(view_opportunity).patch(edit_opportunity))
         .route("/opportunities/{id}/summary", patch(edit_summary))
         .route("/opportunities/{id}/review", post(review))
@@ -112,6 +117,7 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/files/drop", post(drop_file))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
+        .layer(DefaultBodyLimit::max(50 << 20))
         .with_state(Control { world, files })
 }
 
@@ -133,6 +139,7 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
             "engagements": state.partner_central.engagements.len(),
             "tasks": state.partner_central.tasks.len(),
             "events": state.events.len(),
+            "events_waiting": state.waiting,
             "emitted": state.emitted,
             "emit_failures": state.emit_failures,
             "calls": state.calls.len(),
@@ -176,6 +183,24 @@ async fn put_event(Shared(control): Shared<Control>, body: Bytes) -> Response {
     }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutEvents {
+    events: Vec<PutEvent>,
+}
+
+async fn put_events(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<PutEvents>(&body).map(|given| {
+        let count = given.events.len();
+        control.world.with(|state, now| {
+            for event in given.events {
+                state.emit(&event.detail_type, event.detail, now);
+            }
+        });
+        ok(json!({"count": count}))
+    }))
+}
+
 fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
     let problems = check(rows, body)?;
     if problems.is_empty() {
@@ -185,7 +210,7 @@ fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
 }
 
 /// The members of a control request that are not part of the record's body.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Extras {
     ring: bool,
     origin: Option<String>,
@@ -256,46 +281,90 @@ async fn create_opportunity(Shared(control): Shared<Control>, body: Bytes) -> Re
     answered(read::<Body>(&body).and_then(|mut given| {
         let extras = take_extras(&mut given)?;
         control.world.with(|state, now| {
-            let mut body = samples::opportunity(now);
-            text::merge(&mut body, &given);
-            checked(&TABLE.opportunity, &body)?;
-            let body = text::normal_object(&body);
-            let ring = extras.ring;
-            let origin = extras.origin.clone().unwrap_or_else(|| "AWS Referral".to_owned());
-            let opportunity = operations::new_opportunity(state, body, &origin, now);
-            let id = opportunity.id.clone();
-            if opportunity.review_status() != "Pending Submission" {
-                opportunity.share("Co-Sell", "Full");
-                if opportunity.review_status() == "Approved" {
-                    opportunity.engage();
-                }
-            }
-            if let Err(refusal) = apply_extras(state, &id, extras) {
-                state.partner_central.opportunities.remove(&id);
-                return Err(refusal);
-            }
-            if ring {
-                state.ring_opportunity("Opportunity Created", &id, now);
-            }
-            Ok((StatusCode::CREATED, json!({"Id": id})))
+            let body = new_body(&given, now)?;
+            Ok((StatusCode::CREATED, json!({"Id": put_opportunity(state, &body, extras, now)?})))
         })
     }))
+}
+
+/// Many at once, told apart by the numbers behind their titles.
+async fn create_opportunities(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let count = given.shift_remove("count").and_then(|count| count.as_u64());
+        let count = count
+            .filter(|count| (1..=MOST_AT_ONCE).contains(count))
+            .ok_or_else(|| Refusal::bad(format!("count must be 1 to {MOST_AT_ONCE}")))?;
+        let extras = take_extras(&mut given)?;
+        control.world.with(|state, now| {
+            let path = "Project.Title";
+            let body = new_body(&given, now)?;
+            let title = text::str_at(&body, path).unwrap_or_default();
+            let numbered = |number: u64| {
+                let mut body = body.clone();
+                text::set(&mut body, path, json!(format!("{title} {number}")));
+                body
+            };
+            // The last title is the longest: either all fit or none is made.
+            checked(&TABLE.opportunity, &numbered(count))?;
+            let ids: Result<Vec<String>, Refusal> =
+                (1..=count).map(|number| put_opportunity(state, &numbered(number), extras.clone(), now)).collect();
+            Ok((StatusCode::CREATED, json!({"Ids": ids?})))
+        })
+    }))
+}
+
+/// The body that is asked for, completed by the sample's.
+fn new_body(given: &Body, now: Timestamp) -> Result<Body, Refusal> {
+    let mut body = samples::opportunity(now);
+    text::merge(&mut body, given);
+    checked(&TABLE.opportunity, &body)?;
+    Ok(text::normal_object(&body))
+}
+
+fn put_opportunity(state: &mut State, body: &Body, extras: Extras, now: Timestamp) -> Result<String, Refusal> {
+    let ring = extras.ring;
+    let origin = extras.origin.as_deref().unwrap_or("AWS Referral");
+    let opportunity = operations::new_opportunity(state, body.clone(), origin, now);
+    let id = opportunity.id.clone();
+    if opportunity.review_status() != "Pending Submission" {
+        opportunity.share("Co-Sell", "Full");
+        if opportunity.review_status() == "Approved" {
+            opportunity.engage();
+        }
+    }
+    if let Err(refusal) = apply_extras(state, &id, extras) {
+        state.partner_central.opportunities.remove(&id);
+        return Err(refusal);
+    }
+    if ring {
+        state.ring_opportunity("Opportunity Created", &id, now);
+    }
+    Ok(id)
+}
+
+async fn list_opportunities(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| state.partner_central.opportunities.values().map(behind).collect()))))
 }
 
 async fn view_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
     answered(control.world.with(|state, _| {
         let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
-        Ok(ok(json!({
-            "Id": known.id,
-            "Origin": known.origin,
-            "hidden": known.hidden,
-            "LastModifiedDate": text::millis(known.modified),
-            "body": known.body,
-            "OpportunityTeam": known.team,
-            "RelatedEntityIdentifiers": known.related,
-            "Summary": known.summary,
-        })))
+        Ok(ok(behind(known)))
     }))
+}
+
+/// An opportunity as it is stored.
+fn behind(known: &Opportunity) -> Value {
+    json!({
+        "Id": known.id,
+        "Origin": known.origin,
+        "hidden": known.hidden,
+        "LastModifiedDate": text::millis(known.modified),
+        "body": known.body,
+        "OpportunityTeam": known.team,
+        "RelatedEntityIdentifiers": known.related,
+        "Summary": known.summary,
+    })
 }
 
 async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
