@@ -44,6 +44,10 @@ class Aws:
     def creates(self, **opportunity: Any) -> str:
         return self._call("POST", "/opportunities", opportunity)["Id"]
 
+    def creates_many(self, count: int, **opportunity: Any) -> list[str]:
+        """Their titles end in 1 to `count`; `ring=False` loses the events."""
+        return self._call("POST", "/opportunities/bulk", {"count": count, **opportunity})["Ids"]
+
     def edits(self, opportunity: str, **changes: Any) -> None:
         self._call("PATCH", f"/opportunities/{opportunity}", changes)
 
@@ -56,8 +60,27 @@ class Aws:
     def invites(self, **invitation: Any) -> dict[str, Any]:
         return self._call("POST", "/invitations", invitation)
 
+    def decides(self, invitation: str, status: str, **more: Any) -> dict[str, Any]:
+        """Somebody decides outside of the API: `ACCEPTED`, `REJECTED` or `EXPIRED`; `ring=False` loses the events."""
+        return self._call("POST", f"/invitations/{invitation}/decide", {"status": status, **more})
+
+    def engagement(self, engagement: str) -> dict[str, Any]:
+        return self._call("GET", f"/engagements/{engagement}")
+
+    def edits_engagement(self, engagement: str, **changes: Any) -> None:
+        """`Lead`, `CustomerProject`: parts of the context; `Title`, `Description`, `ring`."""
+        self._call("PATCH", f"/engagements/{engagement}", changes)
+
     def sends(self, detail_type: str, detail: Any) -> None:
         self._call("POST", "/events", {"detail-type": detail_type, "detail": detail})
+
+    def sends_many(self, events: list[tuple[str, Any]]) -> None:
+        told = [{"detail-type": detail_type, "detail": detail} for detail_type, detail in events]
+        self._call("POST", "/events/bulk", {"events": told})
+
+    def waiting(self) -> int:
+        """How many events are not on the bus yet."""
+        return self._call("GET", "/state")["events_waiting"]
 
     def drops(self, folder: str, name: str, **content: Any) -> None:
         self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})
@@ -68,8 +91,22 @@ class Aws:
     def mends(self) -> None:
         self._call("DELETE", "/faults")
 
+    def weathers(self, face: str, percent: float, **forecast: Any) -> None:
+        """Random failures: `seed`, `kinds` of throttle, error, drop and slow, `slow_millis`."""
+        self._call("POST", "/weather", {"face": face, "percent": percent, **forecast})
+
+    def clears(self) -> list[dict[str, Any]]:
+        """Ends the weather; what struck, by face and kind."""
+        return self._call("DELETE", "/weather")
+
+    def call_summary(self) -> dict[str, Any]:
+        return self._call("GET", "/calls/summary")
+
     def opportunity(self, opportunity: str) -> dict[str, Any]:
         return self._call("GET", f"/opportunities/{opportunity}")
+
+    def opportunities(self) -> list[dict[str, Any]]:
+        return self._call("GET", "/opportunities")
 
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         calls = self._call("GET", "/calls")

@@ -3,11 +3,13 @@
 The binary runs by itself on free ports, without an emulator.
 """
 
+import contextlib
 import copy
 import datetime
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -16,6 +18,7 @@ import uuid
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.session
 import pytest
 import requests
 import simple_salesforce
@@ -71,6 +74,7 @@ def sandbox(tmp_path_factory):
 def clean_weather(sandbox):
     yield
     sandbox.control("DELETE", "/faults")
+    sandbox.control("DELETE", "/weather")
     sandbox.control("POST", "/switches", {"escape_text": False, "enforce_quotas": False})
     for face in ("partner_central", "salesforce"):
         sandbox.control("POST", "/latency", {"face": face, "millis": 0})
@@ -79,16 +83,28 @@ def clean_weather(sandbox):
 # Partner Central
 
 
-@pytest.fixture(scope="session")
-def aws(sandbox):
-    return boto3.client(
+def selling(sandbox, create=boto3.client, **config):
+    return create(
         "partnercentral-selling",
         endpoint_url=sandbox.partner_central,
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}),
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, proxies={}, **config),
     )
+
+
+@pytest.fixture(scope="session")
+def aws(sandbox):
+    return selling(sandbox)
+
+
+@pytest.fixture(scope="session")
+def verbatim(sandbox):
+    """boto3 reads timestamps to the microsecond; this one leaves them as the texts they are."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return selling(sandbox, session.create_client)
 
 
 def in_days(days):
@@ -546,11 +562,331 @@ def test_a_lead_is_accepted_without_an_opportunity(aws, sandbox):
     refused(aws, "ConflictException", aws.accept_engagement_invitation, **call)
 
 
+# Leads
+
+
+CONTACT = {"FirstName": "Lee", "LastName": "Lead", "Email": "Lee@customer.example", "BusinessTitle": "CTO"}
+
+
+def lead(aws, sandbox, **invitation):
+    """An accepted lead: its engagement."""
+    body = {"payload_type": "LeadInvitation", "interaction": {"ContactBusinessTitle": "CTO"}, **invitation}
+    made = sandbox.control("POST", "/invitations", body)
+    aws.accept_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
+    return made["EngagementId"]
+
+
+def rung(sandbox, detail_type, identifier):
+    return [event["detail"] for event in sandbox.events(detail_type) if identifier in str(event["detail"])]
+
+
+def qualify(client, lock, **arguments):
+    """UpdateEngagementContext with the lock as AWS wrote it: boto3 would cut it to microseconds."""
+
+    def echo_lock(params, **_):
+        params["body"] = json.dumps({**json.loads(params["body"]), "EngagementLastModifiedAt": lock}).encode()
+
+    event = "before-call.partnercentral-selling.UpdateEngagementContext"
+    client.meta.events.register(event, echo_lock)
+    try:
+        return client.update_engagement_context(
+            **{"Catalog": "Sandbox", "ContextIdentifier": "1", "Type": "Lead", **arguments},
+            EngagementLastModifiedAt=datetime.datetime.now(datetime.UTC),
+        )
+    finally:
+        client.meta.events.unregister(event, echo_lock)
+
+
+def test_accepting_a_lead_shows_its_people(aws, sandbox):
+    made = sandbox.control(
+        "POST",
+        "/invitations",
+        {
+            "payload_type": "LeadInvitation",
+            "customer": {"CompanyName": "Leading Customer", "CountryCode": "DE", "AwsMaturity": "Experimenting"},
+            "interaction": {"ContactBusinessTitle": "CTO", "SourceType": "Event", "Usecase": "Database"},
+            "hidden": {
+                "QualificationStatus": "Unqualified",
+                "Customer": {"Address": {"City": "Berlin", "PostalCode": "10115", "StateOrRegion": None}},
+                "Interaction": {"Contact": {**CONTACT, "Phone": None}, "CustomerAction": "Attended"},
+            },
+        },
+    )
+    invitation = {"Catalog": "Sandbox", "Identifier": made["Id"]}
+    engagement = {"Catalog": "Sandbox", "Identifier": made["EngagementId"]}
+    before = aws.get_engagement_invitation(**invitation)
+    assert before["Payload"]["LeadInvitation"]["Customer"]["CountryCode"] == "DE"
+    assert "Lee" not in str(before) and "Berlin" not in str(before)
+    refused(aws, "ResourceNotFoundException", aws.get_engagement, **engagement)
+    mine = {"Catalog": "Sandbox", "EngagementIdentifier": [made["EngagementId"]]}
+    assert aws.list_engagements(**mine)["EngagementSummaryList"] == []
+
+    aws.accept_engagement_invitation(**invitation)
+    full = aws.get_engagement(**engagement)
+    assert full["Arn"].endswith(f"::catalog/Sandbox/engagement/{made['EngagementId']}")
+    assert (full["Title"], full["CreatedBy"], full["MemberCount"]) == ("Leading Customer", "aws", 2)
+    assert full["ModifiedAt"] == full["CreatedAt"]
+    [context] = full["Contexts"]
+    assert (context["Id"], context["Type"]) == ("1", "Lead")
+    known = drop_empty(context["Payload"]["Lead"])
+    [interaction] = known.pop("Interactions")
+    assert known == {
+        "QualificationStatus": "Unqualified",
+        "Customer": {
+            "CompanyName": "Leading Customer",
+            "AwsMaturity": "Experimenting",
+            "Address": {"City": "Berlin", "PostalCode": "10115", "CountryCode": "DE"},
+        },
+    }
+    assert interaction["Contact"] == CONTACT
+    assert (interaction["SourceType"], interaction["Usecase"], interaction["CustomerAction"]) == (
+        "Event",
+        "Database",
+        "Attended",
+    )
+    assert isinstance(interaction["InteractionDate"], datetime.datetime)
+    assert aws.get_engagement(Catalog="Sandbox", Identifier=full["Arn"])["Id"] == full["Id"]
+    [listed] = aws.list_engagements(**mine, ContextTypes=["Lead"], ExcludeCreatedBy=["000000000000"])[
+        "EngagementSummaryList"
+    ]
+    assert (listed["Id"], listed["ContextTypes"], listed["ModifiedAt"]) == (full["Id"], ["Lead"], full["ModifiedAt"])
+    assert aws.list_engagements(**mine, ExcludeContextTypes=["Lead"])["EngagementSummaryList"] == []
+
+    accepted = rung(sandbox, "Engagement Invitation Accepted", made["Id"])
+    assert len(accepted) == 2 and accepted[0]["engagementInvitation"]["payloadType"] == "LeadInvitation"
+    joined = rung(sandbox, "Engagement Member Added", made["EngagementId"])
+    assert joined[0] == {
+        "catalog": "Sandbox",
+        "engagement": {"id": made["EngagementId"]},
+        "engagementMember": {"accountId": "000000000000", "companyName": "Example Partner"},
+    }
+    created = rung(sandbox, "Engagement Created", made["EngagementId"])
+    assert len(joined) == len(created) == 2
+    assert set(created[0]["engagement"]) == {"engagementArn", "engagementId", "CreatedAt", "CreatedBy", "ContextTypes"}
+    assert (created[0]["engagement"]["CreatedBy"], created[0]["engagement"]["ContextTypes"]) == ("aws", ["Lead"])
+
+
+def test_a_lead_is_updated_under_the_engagements_lock(aws, verbatim, sandbox):
+    identifier = lead(aws, sandbox)
+    engagement = {"Catalog": "Sandbox", "Identifier": identifier}
+    first = verbatim.get_engagement(**engagement)["ModifiedAt"]
+    assert len(first) == len("2026-01-05T20:37:46.972000001Z")
+    change = {
+        "EngagementIdentifier": identifier,
+        "Payload": {
+            "Lead": {
+                "QualificationStatus": "Qualified",
+                "Customer": {"CompanyName": "Another Name", "Industry": "anything"},
+                "Interaction": {"Contact": CONTACT, "BusinessProblem": "  Too slow "},
+            }
+        },
+    }
+    answer = qualify(verbatim, first, **change)
+    assert (answer["EngagementId"], answer["ContextId"]) == (identifier, "1")
+    second = answer["EngagementLastModifiedAt"]
+    assert second > first
+    after = verbatim.get_engagement(**engagement)
+    assert (after["ModifiedAt"], after["ModifiedBy"]) == (second, "000000000000")
+    known = after["Contexts"][0]["Payload"]["Lead"]
+    assert known["QualificationStatus"] == "Qualified"
+    assert drop_empty(known["Customer"]) == {"CompanyName": "Another Name", "Industry": "anything"}
+    assert [one["Contact"]["LastName"] for one in known["Interactions"]] == ["Customer", "Lead"]
+    assert known["Interactions"][1]["BusinessProblem"] == "Too slow"
+    updated = rung(sandbox, "Engagement Updated", identifier)
+    assert len(updated) == 2
+    assert updated[0]["engagement"]["LastModifiedAt"] == second
+    assert updated[0]["engagement"]["LastModifiedBy"] == "000000000000"
+
+    refused(aws, "ConflictException", qualify, client=aws, lock=first, **change)
+    refused(aws, "ConflictException", qualify, client=aws, lock=second[:26] + "Z", **change)
+    unknown = {**change, "ContextIdentifier": "2"}
+    refused(aws, "ResourceNotFoundException", qualify, client=aws, lock=second, **unknown)
+    project = {**change, "Type": "CustomerProject"}
+    found = problems(refused(aws, "ValidationException", qualify, client=aws, lock=second, **project))
+    assert found == {("type", "INVALID_VALUE")}
+
+    changes = {"Lead": {"QualificationStatus": None, "Customer": {"MarketSegment": "Startup"}}, "Title": "Renamed"}
+    sandbox.control("PATCH", f"/engagements/{identifier}", changes)
+    refused(aws, "ConflictException", qualify, client=aws, lock=second, **change)
+    full = aws.get_engagement(**engagement)
+    assert (full["Title"], full["ModifiedBy"]) == ("Renamed", "aws")
+    known = full["Contexts"][0]["Payload"]["Lead"]
+    assert not known.get("QualificationStatus")
+    assert (known["Customer"]["CompanyName"], known["Customer"]["MarketSegment"]) == ("Another Name", "Startup")
+    assert len(rung(sandbox, "Engagement Updated", identifier)) == 4
+    sandbox.control("PATCH", f"/engagements/{identifier}", {"Lead": {"QualificationStatus": "New"}, "ring": False})
+    assert len(rung(sandbox, "Engagement Updated", identifier)) == 4
+    behind = sandbox.control("GET", f"/engagements/{identifier}")
+    assert behind["members"] == ["aws", "000000000000"]
+    assert behind["Contexts"][0]["Payload"]["Lead"]["QualificationStatus"] == "New"
+    for wrong, status in (({"Lead": {"Colour": "blue"}}, 400), ({"Title": None}, 400), ({"CustomerProject": {}}, 404)):
+        sandbox.control("PATCH", f"/engagements/{identifier}", wrong, expect=[status])
+
+
+def test_a_lead_becomes_an_opportunity(aws, sandbox):
+    problem = "The lease of the data centre ends next year."
+    hidden = {
+        "Customer": {"Industry": "Retail", "WebsiteUrl": "https://customer.example", "MarketSegment": "Startup"},
+        "Interaction": {"Contact": CONTACT, "BusinessProblem": problem},
+    }
+    identifier = lead(aws, sandbox, hidden=hidden)
+    start = {"Catalog": "Sandbox", "Identifier": identifier, "ContextIdentifier": "1"}
+    token = str(uuid.uuid4())
+    task = aws.start_opportunity_from_engagement_task(**start, ClientToken=token)
+    assert (task["TaskStatus"], task["EngagementId"], task["ContextId"]) == ("COMPLETE", identifier, "1")
+    assert f":catalog/Sandbox/opportunity-from-engagement-task/{task['TaskId']}" in task["TaskArn"]
+    assert aws.start_opportunity_from_engagement_task(**start, ClientToken=token)["TaskId"] == task["TaskId"]
+    other = {**start, "ContextIdentifier": "2"}
+    refused(aws, "ConflictException", aws.start_opportunity_from_engagement_task, **other, ClientToken=token)
+    listed = aws.list_opportunity_from_engagement_tasks(
+        Catalog="Sandbox", EngagementIdentifier=[identifier], ContextIdentifier=["1"], TaskStatus=["COMPLETE"]
+    )
+    assert [row["OpportunityId"] for row in listed["TaskSummaries"]] == [task["OpportunityId"]]
+
+    made = aws.get_opportunity(Catalog="Sandbox", Identifier=task["OpportunityId"])
+    assert made["LifeCycle"]["ReviewStatus"] == "Pending Submission"
+    assert made["LifeCycle"]["TargetCloseDate"] == in_days(90)
+    assert made["Project"]["Title"] == "Converted from Lead"
+    assert made["Project"]["ExpectedCustomerSpend"] == []
+    assert made["Project"]["CustomerBusinessProblem"] == problem
+    account = drop_empty(made["Customer"]["Account"])
+    assert account["Industry"] == "Retail" and account["Address"]["City"] == "Seattle"
+    [contact] = made["Customer"]["Contacts"]
+    assert contact["LastName"] == "Lead" and not contact.get("Email"), "only lower-case addresses fit an opportunity"
+    full = aws.get_engagement(Catalog="Sandbox", Identifier=identifier)
+    assert [(context["Id"], context["Type"]) for context in full["Contexts"]] == [("1", "Lead"), ("2", "CustomerProject")]
+    project = full["Contexts"][1]["Payload"]["CustomerProject"]
+    assert project["Customer"]["CompanyName"] == "Example Customer"
+    assert project["Project"]["TargetCompletionDate"] == in_days(90)
+    assert len(rung(sandbox, "Opportunity Created", task["OpportunityId"])) == 2
+    assert rung(sandbox, "Engagement Updated", identifier)[-1]["engagement"]["ContextTypes"] == ["Lead", "CustomerProject"]
+
+    failed = aws.start_opportunity_from_engagement_task(**other, ClientToken=str(uuid.uuid4()))
+    assert (failed["TaskStatus"], failed["ReasonCode"]) == ("FAILED", "CustomerProjectContextNotPermitted")
+
+    body = echo(aws, task["OpportunityId"])
+    body["PrimaryNeedsFromAws"] = ["Co-Sell - Deal Support"]
+    body["Project"] |= {
+        key: creation()["Project"][key]
+        for key in ("CustomerUseCase", "DeliveryModels", "SalesActivities", "ExpectedCustomerSpend")
+    } | {"OtherSolutionDescription": "Our own"}
+    aws.update_opportunity(**body)
+    submission = aws.start_engagement_from_opportunity_task(
+        Catalog="Sandbox",
+        ClientToken=str(uuid.uuid4()),
+        Identifier=task["OpportunityId"],
+        AwsSubmission={"InvolvementType": "Co-Sell"},
+    )
+    assert (submission["TaskStatus"], submission["EngagementId"]) == ("COMPLETE", identifier)
+    assert not submission.get("EngagementInvitationId"), "AWS is in the engagement already"
+    review = {"status": "Approved"}
+    sandbox.control("POST", f"/opportunities/{task['OpportunityId']}/review", review)
+    assert echo(aws, task["OpportunityId"])["LifeCycle"]["ReviewStatus"] == "Approved"
+
+
+def test_a_lead_that_cannot_be_converted_fails_its_task(aws, sandbox):
+    identifier = lead(aws, sandbox, hidden={"QualificationStatus": "Disqualified"})
+    before = opportunities(sandbox)
+    start = {"Catalog": "Sandbox", "Identifier": identifier}
+    for context, reason in (("1", "DisqualifiedLeadNotPermitted"), ("7", "ContextNotFound")):
+        task = {**start, "ContextIdentifier": context, "ClientToken": str(uuid.uuid4())}
+        failed = aws.start_opportunity_from_engagement_task(**task)
+        assert (failed["TaskStatus"], failed["ReasonCode"]) == ("FAILED", reason)
+        assert failed["Message"] and not failed.get("OpportunityId") and not failed.get("ResourceSnapshotJobId")
+        assert aws.start_opportunity_from_engagement_task(**task)["TaskId"] == failed["TaskId"]
+    listed = aws.list_opportunity_from_engagement_tasks(
+        Catalog="Sandbox", EngagementIdentifier=[identifier], TaskStatus=["FAILED"]
+    )
+    assert [row["ReasonCode"] for row in listed["TaskSummaries"]] == ["DisqualifiedLeadNotPermitted", "ContextNotFound"]
+    assert opportunities(sandbox) == before
+    unknown = {"Identifier": "eng-0123456789abcd", "ContextIdentifier": "1", "ClientToken": str(uuid.uuid4())}
+    refused(
+        aws, "ResourceNotFoundException", aws.start_opportunity_from_engagement_task, Catalog="Sandbox", **unknown
+    )
+
+
+def test_referrals_and_submissions_have_engagements_too(aws, sandbox):
+    made = sandbox.control("POST", "/invitations", {"project": {"Title": "A referral"}})
+    referral = {"Catalog": "Sandbox", "Identifier": made["EngagementId"]}
+    refused(aws, "ResourceNotFoundException", aws.get_engagement, **referral)
+    aws.start_engagement_by_accepting_invitation_task(Catalog="Sandbox", Identifier=made["Id"], ClientToken=made["Id"])
+    [context] = aws.get_engagement(**referral)["Contexts"]
+    assert context["Payload"]["CustomerProject"]["Project"]["Title"] == "A referral"
+
+    identifier = submitted(aws)
+    [task] = aws.list_engagement_from_opportunity_tasks(Catalog="Sandbox", OpportunityIdentifier=[identifier])[
+        "TaskSummaries"
+    ]
+    submission = {"Catalog": "Sandbox", "Identifier": task["EngagementId"]}
+    assert aws.get_engagement(**submission)["MemberCount"] == 1
+    sandbox.control("POST", f"/opportunities/{identifier}/review", {"status": "Approved"})
+    engagement = aws.get_engagement(**submission)
+    assert (engagement["MemberCount"], engagement["CreatedBy"]) == (2, "000000000000")
+    newest = aws.list_engagements(Catalog="Sandbox", ContextTypes=["CustomerProject"], MaxResults=2)
+    assert [row["Id"] for row in newest["EngagementSummaryList"]] == [task["EngagementId"], made["EngagementId"]]
+
+
 def test_an_invitation_expires(aws, sandbox):
     made = sandbox.control("POST", "/invitations", {"expires_in_seconds": 0})
     invitation = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
     assert invitation["Status"] == "EXPIRED"
     assert any(made["Id"] in str(event["detail"]) for event in sandbox.events("Engagement Invitation Expired"))
+
+
+def decide(sandbox, invitation, status, **more):
+    return sandbox.control("POST", f"/invitations/{invitation}/decide", {"status": status, **more})
+
+
+def test_invitations_are_decided_elsewhere_too(aws, sandbox):
+    referral = sandbox.control("POST", "/invitations", {"project": {"Title": "Taken in the portal"}})
+    decided = decide(sandbox, referral["Id"], "ACCEPTED")
+    assert (decided["Status"], decided["EngagementId"]) == ("ACCEPTED", referral["EngagementId"])
+    made = aws.get_opportunity(Catalog="Sandbox", Identifier=decided["OpportunityId"])
+    assert made["Project"]["Title"] == "Taken in the portal"
+    assert len(rung(sandbox, "Engagement Invitation Accepted", referral["Id"])) == 2
+    assert len(rung(sandbox, "Opportunity Created", decided["OpportunityId"])) == 2
+    tasks = aws.list_engagement_by_accepting_invitation_tasks(
+        Catalog="Sandbox", EngagementInvitationIdentifier=[referral["Id"]]
+    )
+    assert tasks["TaskSummaries"] == [], "nobody called the API"
+    call = {"Catalog": "Sandbox", "Identifier": referral["Id"]}
+    refused(
+        aws, "ConflictException", aws.start_engagement_by_accepting_invitation_task, **call, ClientToken=referral["Id"]
+    )
+    again = f"/invitations/{referral['Id']}/decide"
+    assert "ACCEPTED already" in sandbox.control("POST", again, {"status": "REJECTED"}, expect=[409])["error"]
+    sandbox.control("POST", "/invitations/engi-0123456789abc/decide", {"status": "REJECTED"}, expect=[404])
+    sandbox.control("POST", again, {"status": "PENDING"}, expect=[400])
+
+    made = sandbox.control("POST", "/invitations", {"payload_type": "LeadInvitation"})
+    assert decide(sandbox, made["Id"], "ACCEPTED")["OpportunityId"] is None
+    assert aws.get_engagement(Catalog="Sandbox", Identifier=made["EngagementId"])["MemberCount"] == 2
+
+
+def test_a_decision_may_be_lost_on_its_way(aws, sandbox):
+    for status, what in (("ACCEPTED", "Accepted"), ("REJECTED", "Rejected"), ("EXPIRED", "Expired")):
+        made = sandbox.control("POST", "/invitations", {})
+        heard = sandbox.control("GET", "/state")["events"]
+        decide(sandbox, made["Id"], status, ring=False)
+        seen = aws.get_engagement_invitation(Catalog="Sandbox", Identifier=made["Id"])
+        assert seen["Status"] == status
+        if status == "EXPIRED":
+            assert seen["ExpirationDate"] <= datetime.datetime.now(datetime.UTC)
+        assert rung(sandbox, f"Engagement Invitation {what}", made["Id"]) == []
+        assert sandbox.control("GET", "/state")["events"] == heard
+
+
+def test_awss_people_decide_on_what_we_sent(aws, sandbox):
+    for status, review in (("ACCEPTED", "Approved"), ("REJECTED", "Rejected"), ("EXPIRED", "Submitted")):
+        identifier = submitted(aws)
+        [task] = aws.list_engagement_from_opportunity_tasks(Catalog="Sandbox", OpportunityIdentifier=[identifier])[
+            "TaskSummaries"
+        ]
+        decided = decide(sandbox, task["EngagementInvitationId"], status)
+        assert (decided["Status"], decided["OpportunityId"]) == (status, identifier)
+        assert echo(aws, identifier)["LifeCycle"]["ReviewStatus"] == review
+        path = f"/invitations/{task['EngagementInvitationId']}/decide"
+        sandbox.control("POST", path, {"status": "ACCEPTED"}, expect=[409])
 
 
 def test_lists_page_filter_and_sort(aws, sandbox):
@@ -605,7 +941,7 @@ def test_unknown_things_are_not_found(aws):
 
 
 def test_an_operation_the_sandbox_lacks_says_so(aws):
-    response = refused(aws, "UnknownOperationException", aws.list_engagements, Catalog="Sandbox")
+    response = refused(aws, "UnknownOperationException", aws.list_resource_snapshot_jobs, Catalog="Sandbox")
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert "not implemented by the sandbox" in str(response)
 
@@ -672,6 +1008,125 @@ def test_a_lost_answer_leaves_its_effect(aws, sandbox):
     assert sandbox.control("GET", "/state")["opportunities"] == before + 1
     aws.create_opportunity(**body)
     assert sandbox.control("GET", "/state")["opportunities"] == before + 1
+
+
+def weather(sandbox, kind, face="partner_central", **forecast):
+    sandbox.control("POST", "/calls/reset")
+    forecast = {"percent": 100, "kinds": [kind], **forecast}
+    sandbox.control("POST", "/weather", {"face": face, **forecast})
+
+
+def struck(sandbox):
+    return [(call["weather"], call["status"], call["acted"]) for call in sandbox.control("GET", "/calls")]
+
+
+def opportunities(sandbox):
+    return sandbox.control("GET", "/state")["opportunities"]
+
+
+def test_weather_throttles_before_acting_and_spends_no_quota(aws, sandbox):
+    sandbox.control("POST", "/switches", {"enforce_quotas": True})
+    weather(sandbox, "throttle")
+    before = opportunities(sandbox)
+    for _ in range(3):
+        response = refused(aws, "ThrottlingException", aws.create_opportunity, **creation())
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert struck(sandbox) == [("throttle", 400, False)] * 3
+    assert {call["error"] for call in sandbox.control("GET", "/calls")} == {"throttle"}
+    assert opportunities(sandbox) == before
+    [seen] = sandbox.control("DELETE", "/weather")
+    assert (seen["requests"], seen["struck"]) == (3, {"throttle": 3})
+    assert sandbox.control("GET", "/weather") == []
+    aws.create_opportunity(**creation())
+
+
+def test_weather_errors_lose_the_request_or_the_answer(aws, sandbox):
+    weather(sandbox, "error", seed=7)
+    before = opportunities(sandbox)
+    for _ in range(6):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            aws.create_opportunity(**creation())
+        answer = caught.value.response
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) in {
+            (500, "InternalServerException"),
+            (503, "ServiceUnavailableException"),
+        }
+    assert [acted for _, _, acted in struck(sandbox)] == [False, True] * 3
+    assert opportunities(sandbox) == before + 3
+
+
+def test_weather_drops_connections(aws, sandbox):
+    weather(sandbox, "drop")
+    body = creation()
+    before = opportunities(sandbox)
+    for _ in range(2):
+        with pytest.raises(botocore.exceptions.ConnectionClosedError):
+            aws.create_opportunity(**body)
+    assert struck(sandbox) == [("drop", None, False), ("drop", None, True)]
+    assert opportunities(sandbox) == before + 1
+
+    url = urllib.parse.urlsplit(sandbox.partner_central)
+    with socket.create_connection((url.hostname, url.port), timeout=10) as line:
+        line.sendall(b"POST / HTTP/1.1\r\nhost: sandbox\r\ncontent-length: 2\r\n\r\n{}")
+        assert line.recv(1) == b"", "not one byte comes back"
+
+    sandbox.control("DELETE", "/weather")
+    aws.create_opportunity(**body)
+    assert opportunities(sandbox) == before + 1, "the token knows what was done already"
+
+
+def test_weather_slows_answers_but_not_deeds(aws, sandbox):
+    weather(sandbox, "slow", slow_millis=400)
+    started = time.monotonic()
+    aws.list_solutions(Catalog="Sandbox")
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="Sandbox", Identifier="O1")
+    assert time.monotonic() - started >= 0.8
+    calls = sandbox.control("GET", "/calls")
+    assert struck(sandbox) == [("slow", 200, True), ("slow", 400, True)]
+    assert [call["error"] for call in calls] == ["slow", "ResourceNotFoundException"]
+
+    hasty = selling(sandbox, read_timeout=0.1)
+    before = opportunities(sandbox)
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        hasty.create_opportunity(**creation())
+    assert opportunities(sandbox) == before + 1
+    assert struck(sandbox)[-1] == ("slow", 200, True)
+
+
+def test_weather_repeats_itself_by_its_seed(aws, sandbox):
+    def fates(seed):
+        kinds = ["throttle", "error", "slow"]
+        weather(sandbox, None, percent=40, kinds=kinds, seed=seed, slow_millis=0)
+        for _ in range(50):
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                aws.list_solutions(Catalog="Sandbox")
+        return struck(sandbox)
+
+    first = fates(7)
+    assert fates(7) == first
+    assert fates(8) != first
+    assert {kind for kind, _, _ in first} == {None, "throttle", "error", "slow"}
+    [seen] = sandbox.control("GET", "/weather")
+    assert (seen["face"], seen["percent"], seen["seed"], seen["requests"]) == ("partner_central", 40, 8, 50)
+    assert sum(seen["struck"].values()) == len([kind for kind, _, _ in struck(sandbox) if kind])
+
+
+def test_calls_add_up(aws, sandbox):
+    identifier = aws.create_opportunity(**creation())["Id"]
+    sandbox.control("POST", "/calls/reset")
+    for _ in range(3):
+        aws.get_opportunity(Catalog="Sandbox", Identifier=identifier)
+    refused(aws, "ResourceNotFoundException", aws.get_opportunity, Catalog="Sandbox", Identifier="O1")
+    aws.update_opportunity(**echo(aws, identifier))
+    summary = sandbox.control("GET", "/calls/summary")
+    assert summary["partner_central"]["operations"] == {
+        "GetOpportunity": {"count": 5, "acted": 5, "by_status": {"200": 4, "400": 1}},
+        "UpdateOpportunity": {"count": 1, "acted": 1, "by_status": {"200": 1}},
+    }
+    quota = summary["partner_central"]["quota"]
+    assert quota["read"]["count"] == 5 and 1 <= quota["read"]["most_in_a_second"] <= 5
+    assert quota["write"] == {"count": 1, "most_in_a_second": 1}
+    assert summary["salesforce"]["operations"] == {}
 
 
 # Salesforce
@@ -984,6 +1439,23 @@ def test_salesforce_faults_and_calls(crm, sandbox):
     ]
 
 
+def test_salesforce_has_weather_too(crm, sandbox):
+    weather(sandbox, "throttle", face="salesforce")
+    log_in(sandbox, "rep", "rep-secret")
+    with pytest.raises(sf_errors.SalesforceRefusedRequest) as caught:
+        crm.query("SELECT Id FROM Lead")
+    assert code_of(caught) == "REQUEST_LIMIT_EXCEEDED"
+    weather(sandbox, "drop", face="salesforce")
+    keys = [new_key(), new_key()]
+    for key in keys:
+        with pytest.raises(requests.exceptions.ConnectionError):
+            crm.Opportunity.upsert(f"{OUR_ID}/{key}", deal())
+    assert [acted for _, _, acted in struck(sandbox)] == [False, True]
+    sandbox.control("DELETE", "/weather")
+    rows = crm.query(f"SELECT {OUR_ID} FROM Opportunity WHERE {OUR_ID} IN ('{keys[0]}','{keys[1]}')")["records"]
+    assert [row[OUR_ID] for row in rows] == [keys[1]]
+
+
 # The control API itself
 
 
@@ -993,6 +1465,8 @@ def test_control_refuses_what_it_does_not_know(sandbox):
     assert "no such route" in sandbox.control("PUT", "/faults", expect=[404])["error"]
     assert "colour" in sandbox.control("POST", "/switches", {"colour": 1}, expect=[400])["error"]
     assert "error" in sandbox.control("POST", "/faults", {"face": "nobody", "status": 503}, expect=[400])
+    for forecast in ({"percent": 101}, {"percent": 5, "kinds": []}, {"percent": 5, "kinds": ["hail"]}, {}):
+        sandbox.control("POST", "/weather", {"face": "salesforce", **forecast}, expect=[400])
     answer = sandbox.control("POST", "/opportunities", {"Project": {"Colour": "blue"}}, expect=[400])
     assert answer["problems"] == [
         {"code": "INVALID_VALUE", "message": "project.colour is not a member of this request"}
@@ -1009,6 +1483,54 @@ def test_control_puts_any_event(sandbox):
     event = sandbox.events("Something Else")[-1]
     assert event["detail"] == detail
     assert event["source"] == "sandbox.partnercentral-selling"
+
+
+def test_control_puts_many_events(sandbox):
+    mark = uuid.uuid4().hex
+    events = [{"detail-type": "Something Else", "detail": {"mark": mark, "number": number}} for number in range(25)]
+    assert sandbox.control("POST", "/events/bulk", {"events": events}) == {"count": 25}
+    seen = [event["detail"]["number"] for event in sandbox.events("Something Else") if event["detail"].get("mark") == mark]
+    assert seen == list(range(25))
+    sandbox.control("POST", "/events/bulk", {"events": [{"detail": {}}]}, expect=[400])
+    deadline = time.monotonic() + 5
+    while sandbox.control("GET", "/state")["events_waiting"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_control_makes_many_opportunities(aws, sandbox):
+    company = f"Bulk Customer {uuid.uuid4().hex[:8]}"
+    body = {
+        "count": 250,
+        "ring": False,
+        "Customer": {"Account": {"CompanyName": company}},
+        "Project": {"Title": "Move"},
+        "RelatedEntityIdentifiers": {"Solutions": ["S-1234567"]},
+    }
+    heard = sandbox.control("GET", "/state")["events"]
+    ids = sandbox.control("POST", "/opportunities/bulk", body)["Ids"]
+    assert len(set(ids)) == 250
+    assert sandbox.control("GET", "/state")["events"] == heard
+    pages = aws.get_paginator("list_opportunities").paginate(
+        Catalog="Sandbox",
+        CustomerCompanyName=[company],
+        Sort={"SortBy": "LastModifiedDate", "SortOrder": "ASCENDING"},
+        PaginationConfig={"PageSize": 100},
+    )
+    assert [row["Id"] for page in pages for row in page["OpportunitySummaries"]] == ids
+    stored = {row["Id"]: row for row in sandbox.control("GET", "/opportunities")}
+    assert [stored[one]["body"]["Project"]["Title"] for one in ids] == [f"Move {number}" for number in range(1, 251)]
+    assert stored[ids[7]] == sandbox.control("GET", f"/opportunities/{ids[7]}")
+    assert stored[ids[7]]["RelatedEntityIdentifiers"] == {"Solutions": ["S-1234567"]}
+
+    [one] = sandbox.control("POST", "/opportunities/bulk", {"count": 1})["Ids"]
+    assert len(rung(sandbox, "Opportunity Created", one)) == 2
+    before = opportunities(sandbox)
+    too_long = {"Project": {"Title": "x" * 253}}
+    for wrong in ({}, {"count": 0}, {"count": 10_001}, {"count": 10, **too_long}, {"count": 2, "Colour": "blue"}):
+        sandbox.control("POST", "/opportunities/bulk", wrong, expect=[400])
+    assert opportunities(sandbox) == before
+    sandbox.control("POST", "/opportunities/bulk", {"count": 9, **too_long})
 
 
 def test_latency_slows_a_face_down(aws, sandbox):

@@ -18,11 +18,10 @@ const BATCH: usize = 10;
 pub async fn run(world: Arc<World>, client: Option<Client>, mut events: UnboundedReceiver<Event>) {
     let mut batch = Vec::with_capacity(BATCH);
     while events.recv_many(&mut batch, BATCH).await > 0 {
-        let Some(client) = &client else {
-            batch.clear();
-            continue;
-        };
-        send(&world, client, &batch).await;
+        if let Some(client) = &client {
+            send(&world, client, &batch).await;
+        }
+        world.with(|state, _| state.waiting -= batch.len() as u64);
         batch.clear();
     }
 }

@@ -2,12 +2,15 @@
 //! exchange, in one process that knows nothing of the connector.
 
 mod bus;
+mod calls;
 mod control;
 mod files;
 mod partner_central;
 mod salesforce;
 #[cfg(test)]
 mod sdk_tests;
+mod weather;
+mod wire;
 mod world;
 
 use std::io::Write as _;
@@ -18,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
-use axum::Router;
 use clap::Parser;
 use jiff::Timestamp;
 use serde_json::json;
@@ -123,7 +125,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         (salesforce, salesforce::router(Arc::clone(&world))),
         (control, control::router(Arc::clone(&world), s3)),
     ] {
-        tokio::spawn(serve(listener, router));
+        tokio::spawn(wire::serve(listener, router));
     }
     if let Some(path) = &arguments.ports_file {
         write_whole(path, &ports.to_string())?;
@@ -167,12 +169,6 @@ async fn listen(port: u16) -> Result<TcpListener, String> {
 
 fn port(listener: &TcpListener) -> Result<u16, String> {
     listener.local_addr().map(|address| address.port()).map_err(|error| format!("a listener has no port: {error}"))
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
-        log(&format!("a face stopped: {error}"));
-    }
 }
 
 /// Invitations expire even while nobody calls.

@@ -10,8 +10,10 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
+use crate::calls::Call;
 use crate::partner_central::Store;
 use crate::salesforce::Org;
+use crate::weather::{Ending, Mishap, Refusal, Weather};
 
 /// How many events `GET /events` remembers.
 const EVENTS_KEPT: usize = 2000;
@@ -57,12 +59,16 @@ pub struct State {
     pub calls: VecDeque<Call>,
     /// Failures to act out.
     pub faults: Vec<Fault>,
+    /// Failures that fall at random.
+    pub weather: BTreeMap<Face, Weather>,
     /// Milliseconds each face waits before it answers.
     pub latency: BTreeMap<Face, u64>,
     /// Behaviours that can be turned on.
     pub switches: Switches,
     /// Events of the recent past.
     pub events: VecDeque<Event>,
+    /// Events on their way to the bus.
+    pub waiting: u64,
     /// Events put on the bus.
     pub emitted: u64,
     /// Events the bus did not take.
@@ -78,23 +84,6 @@ pub enum Face {
     PartnerCentral,
     /// The CRM's API.
     Salesforce,
-}
-
-/// A request that was answered.
-#[derive(Debug, Clone, Serialize)]
-pub struct Call {
-    /// Which face.
-    pub face: Face,
-    /// Which operation.
-    pub operation: String,
-    /// HTTP status of the answer.
-    pub status: u16,
-    /// When it was answered.
-    pub at: Timestamp,
-    /// The record it was about.
-    pub target_id: Option<String>,
-    /// The error's code, if it failed.
-    pub error: Option<String>,
 }
 
 /// A failure to act out on purpose.
@@ -159,6 +148,7 @@ impl World {
         let result = work(&mut state, now);
         for event in std::mem::take(&mut state.outbox) {
             state.events.push_back(event.clone());
+            state.waiting += 1;
             // The receiver ends only with the process.
             let _ = self.bus.send(event);
         }
@@ -168,22 +158,18 @@ impl World {
         result
     }
 
-    /// What a face must do before it looks at a request: how long to wait, and the fault to act out.
-    pub fn arrival(&self, face: Face, operation: &str) -> (Duration, Option<Fault>) {
+    /// What a request meets before a face looks at it: how long it waits, and what goes wrong. A fault that somebody
+    /// asked for comes before the weather.
+    pub fn arrival(&self, face: Face, operation: &str) -> (Duration, Option<Mishap>) {
         self.with(|state, now| {
             let wait = Duration::from_millis(state.latency.get(&face).copied().unwrap_or_default());
-            (wait, state.take_fault(face, operation, now))
+            let fault = state.take_fault(face, operation, now).map(|fault| Mishap {
+                acted: fault.after,
+                ending: Ending::Refused(Refusal::Error { status: fault.status, code: fault.code }),
+                weather: None,
+            });
+            (wait, fault.or_else(|| state.weather.get_mut(&face)?.strike(operation)))
         })
-    }
-
-    /// Remembers an answered request.
-    pub fn record(&self, face: Face, operation: &str, status: u16, target_id: Option<String>, error: Option<String>) {
-        self.with(|state, now| {
-            state.calls.push_back(Call { face, operation: operation.to_owned(), status, at: now, target_id, error });
-            if state.calls.len() > CALLS_KEPT {
-                state.calls.pop_front();
-            }
-        });
     }
 }
 
@@ -196,12 +182,22 @@ impl State {
             salesforce: Org::new(seed),
             calls: VecDeque::new(),
             faults: Vec::new(),
+            weather: BTreeMap::new(),
             latency: BTreeMap::new(),
             switches: Switches::default(),
             events: VecDeque::new(),
+            waiting: 0,
             emitted: 0,
             emit_failures: 0,
             outbox: Vec::new(),
+        }
+    }
+
+    /// Remembers a request that came to its end.
+    pub fn record(&mut self, call: Call) {
+        self.calls.push_back(call);
+        if self.calls.len() > CALLS_KEPT {
+            self.calls.pop_front();
         }
     }
 
@@ -214,6 +210,16 @@ impl State {
             time: now,
             detail,
         });
+    }
+
+    /// Does something, and loses its events unless they shall ring.
+    pub fn ringing<R>(&mut self, ring: bool, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.outbox.len();
+        let done = work(self);
+        if !ring {
+            self.outbox.truncate(before);
+        }
+        done
     }
 
     /// Takes note of a fault to act out.

@@ -90,6 +90,11 @@ impl ApiError {
         Self::new(400, "ResourceNotFoundException", format!("{what} not found"))
     }
 
+    /// One call too many.
+    pub fn throttled() -> Self {
+        Self::new(400, "ThrottlingException", "Rate exceeded")
+    }
+
     /// The request meets another state than its sender believed.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(400, "ConflictException", message)

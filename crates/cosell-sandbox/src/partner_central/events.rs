@@ -7,6 +7,11 @@ use super::invitations::Invitation;
 use super::text;
 use crate::world::State;
 
+/// The company of an account.
+pub fn company_of(account: &str) -> &'static str {
+    if account == "aws" { "AWS" } else { "Example Partner" }
+}
+
 impl State {
     /// One change rings twice, with different event ids.
     pub fn ring(&mut self, detail_type: &str, detail: &Value, now: Timestamp) {
@@ -40,33 +45,19 @@ impl State {
             },
         });
         if what == "Created" {
-            detail["engagementInvitation"]["senderCompanyName"] = json!(invitation.sender_company());
+            detail["engagementInvitation"]["senderCompanyName"] =
+                json!(company_of(invitation.sender(&self.settings.account)));
             detail["engagementInvitation"]["expirationDate"] = json!(text::nanos(invitation.expires));
         }
         self.ring(&format!("Engagement Invitation {what}"), &detail, now);
     }
 
-    /// An engagement came to be.
-    pub fn ring_engagement_created(&mut self, engagement: &str, now: Timestamp) {
-        let detail = json!({
-            "catalog": self.settings.catalog,
-            "engagement": {
-                "engagementArn": self.arn("engagement", engagement),
-                "engagementId": engagement,
-                "CreatedAt": text::nanos(now),
-                "CreatedBy": self.settings.account,
-                "ContextTypes": ["CustomerProject"],
-            },
-        });
-        self.ring("Engagement Created", &detail, now);
-    }
-
     /// Somebody joined an engagement.
-    pub fn ring_member_added(&mut self, engagement: &str, account: &str, company: &str, now: Timestamp) {
+    pub fn ring_member_added(&mut self, engagement: &str, account: &str, now: Timestamp) {
         let detail = json!({
             "catalog": self.settings.catalog,
             "engagement": {"id": engagement},
-            "engagementMember": {"accountId": account, "companyName": company},
+            "engagementMember": {"accountId": account, "companyName": company_of(account)},
         });
         self.ring("Engagement Member Added", &detail, now);
     }

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::engagements::Engagement;
 use super::errors::{ApiError, Code, Problem};
+use super::events::company_of;
 use super::operations::{defaults, new_opportunity};
-use super::store::Task;
 use super::table::TABLE;
+use super::tasks::{ACCEPTANCE, Ids};
 use super::{paging, text, views};
 use crate::world::State;
 
@@ -31,7 +33,7 @@ pub struct Invitation {
     pub payload_type: String,
     /// What it shows before acceptance.
     pub payload: Map<String, Value>,
-    /// Members of the opportunity that only acceptance reveals.
+    /// What only acceptance reveals: members of the opportunity, or of the lead as an update of it takes them.
     pub hidden: Map<String, Value>,
     /// `PENDING`, `ACCEPTED`, `REJECTED` or `EXPIRED`.
     pub status: &'static str,
@@ -83,9 +85,17 @@ impl Invitation {
         if self.ours { "SENDER" } else { "RECEIVER" }
     }
 
-    /// The sender's name.
-    pub fn sender_company(&self) -> &'static str {
-        if self.ours { "Example Partner" } else { "AWS" }
+    /// It, unless it was decided or its time was over.
+    pub fn open(&self) -> Result<&Self, ApiError> {
+        if self.status == "PENDING" {
+            return Ok(self);
+        }
+        Err(ApiError::conflict(format!("The invitation is {} already", self.status)))
+    }
+
+    /// Begins with what it is about.
+    pub fn description(&self) -> Option<String> {
+        text::str_at(&self.payload, "Project.BusinessProblem").map(|problem| problem.chars().take(255).collect())
     }
 
     fn listed(&self, state: &State) -> Value {
@@ -100,7 +110,7 @@ impl Invitation {
             "InvitationDate": text::nanos(self.sent),
             "ExpirationDate": text::nanos(self.expires),
             "SenderAwsAccountId": self.sender(account),
-            "SenderCompanyName": self.sender_company(),
+            "SenderCompanyName": company_of(self.sender(account)),
             "Receiver": {"Account": {"AwsAccountId": self.receiver(account), "Alias": null}},
             "Catalog": state.settings.catalog,
             "ParticipantType": self.participant(),
@@ -110,24 +120,13 @@ impl Invitation {
     fn full(&self, state: &State) -> Value {
         let mut answer = self.listed(state);
         let rows = &TABLE.invitation[&self.payload_type];
-        let shown: Map<String, Value> = rows
-            .iter()
-            .filter(|(path, _)| !path.contains('.'))
-            .map(|(path, rule)| {
-                let value = views::complete(rows, path, rule, self.payload.get(path), state.switches.escape_text);
-                (path.clone(), value)
-            })
-            .collect();
+        let shown = views::whole(rows, &self.payload, state.switches.escape_text);
         // After a rejection the receiver may see nothing of it any more.
         let gone = self.status == "REJECTED" && !self.ours;
         answer["Payload"] = if gone { Value::Null } else { json!({&self.payload_type: shown}) };
         answer["InvitationMessage"] = json!(self.message);
-        answer["EngagementDescription"] = json!(
-            text::str_at(&self.payload, "Project.BusinessProblem")
-                .map(|problem| problem.chars().take(255).collect::<String>())
-                .filter(|_| !gone)
-        );
-        answer["ExistingMembers"] = json!([{"CompanyName": self.sender_company(), "WebsiteUrl": "null"}]);
+        answer["EngagementDescription"] = json!(self.description().filter(|_| !gone));
+        answer["ExistingMembers"] = json!([{"CompanyName": answer["SenderCompanyName"], "WebsiteUrl": "null"}]);
         answer["RejectionReason"] = json!(self.reason);
         answer["EnrichmentContext"] = Value::Null;
         if let Value::Object(answer) = &mut answer {
@@ -145,10 +144,7 @@ pub fn get(state: &State, request: &Request) -> Outcome {
 
 /// `ListEngagementInvitations`
 pub fn list(state: &State, request: &Request) -> Outcome {
-    let any = |path: &str, value: &str| {
-        let mut wanted = text::items_at(request, path).iter().filter_map(Value::as_str).peekable();
-        wanted.peek().is_none() || wanted.any(|wanted| wanted.rsplit('/').next() == Some(value))
-    };
+    let any = |path: &str, value: &str| text::wanted(request, path, Some(value));
     let mut found: Vec<&Invitation> = state
         .partner_central
         .invitations
@@ -170,11 +166,7 @@ pub fn list(state: &State, request: &Request) -> Outcome {
 
 /// `AcceptEngagementInvitation`: joins the engagement, makes no opportunity.
 pub fn accept(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
-    let identifier = text::str_at(request, "Identifier").unwrap_or_default();
-    let invitation = state.decide(identifier, "ACCEPTED", None)?;
-    let account = state.settings.account.clone();
-    state.ring_invitation("Accepted", &invitation, now);
-    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
+    state.join_invited(text::str_at(request, "Identifier").unwrap_or_default(), now)?;
     Ok(json!({}))
 }
 
@@ -195,15 +187,13 @@ pub fn reject(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
             return Err(ApiError::business(vec![problem]));
         }
     }
-    let invitation = state.decide(identifier, "REJECTED", reason)?;
-    state.ring_invitation("Rejected", &invitation, now);
+    state.reject_invited(identifier, reason, now)?;
     Ok(json!({}))
 }
 
 /// `StartEngagementByAcceptingInvitationTask`
 pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
-    const OPERATION: &str = "StartEngagementByAcceptingInvitationTask";
-    if let Some(first) = state.partner_central.recall(OPERATION, request)? {
+    if let Some(first) = state.partner_central.recall(ACCEPTANCE.operation, request)? {
         return Ok(first);
     }
     let identifier = text::str_at(request, "Identifier").unwrap_or_default();
@@ -211,54 +201,9 @@ pub fn start_accepting(state: &mut State, request: &Request, now: Timestamp) -> 
         let message = "names a lead: accept it with AcceptEngagementInvitation";
         return Err(ApiError::business(vec![Problem::new(Code::ActionNotPermitted, "identifier", message)]));
     }
-    let invitation = state.decide(identifier, "ACCEPTED", None)?;
-    let id = match &invitation.opportunity {
-        Some(waiting) => waiting.clone(),
-        None => new_opportunity(state, revealed(&invitation), "AWS Referral", now).id.clone(),
-    };
-    let stamp = state.partner_central.stamp(now);
-    if let Some(opportunity) = state.partner_central.opportunities.get_mut(&id) {
-        opportunity.hidden = false;
-        opportunity.modified = stamp;
-        opportunity.engagement = Some(invitation.engagement.clone());
-        text::set(&mut opportunity.body, "LifeCycle.ReviewStatus", json!("Approved"));
-        opportunity.share("Co-Sell", "Full");
-        opportunity.engage();
-    }
-    let answer = state.start_task(OPERATION, request, &id, &invitation, now);
-    let account = state.settings.account.clone();
-    state.ring_invitation("Accepted", &invitation, now);
-    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
-    state.ring_opportunity("Opportunity Created", &id, now);
-    state.ring_opportunity("Opportunity Updated", &id, now);
-    state.ring_snapshot(&invitation.engagement, &id, now);
-    Ok(answer)
-}
-
-impl State {
-    /// Runs one of AWS's tasks to its end and remembers it, its answer and its token.
-    pub fn start_task(
-        &mut self,
-        operation: &'static str,
-        request: &Map<String, Value>,
-        opportunity: &str,
-        invitation: &Invitation,
-        now: Timestamp,
-    ) -> Value {
-        let task = Task {
-            id: format!("task-{}", text::random_id(13)),
-            operation,
-            started: now,
-            opportunity: opportunity.to_owned(),
-            engagement: invitation.engagement.clone(),
-            invitation: invitation.id.clone(),
-            job: format!("job-{}", text::random_id(13)),
-        };
-        let answer = views::task(self, &task);
-        self.partner_central.tasks.push(task);
-        self.partner_central.remember(operation, request, &answer);
-        answer
-    }
+    let (invitation, opportunity) = state.accept_referral(identifier, now)?;
+    let ids = Ids::from([("OpportunityId", opportunity), ("EngagementInvitationId", invitation)]);
+    Ok(state.finish_task(&ACCEPTANCE, request, Ok(ids), now))
 }
 
 /// Where an invitation shows what of an opportunity: (invitation, opportunity).
@@ -289,8 +234,8 @@ fn revealed(invitation: &Invitation) -> Map<String, Value> {
 }
 
 impl State {
-    /// Settles an open invitation that AWS sent.
-    fn decide(
+    /// Settles an open invitation, whoever sent it.
+    fn settle(
         &mut self,
         identifier: &str,
         status: &'static str,
@@ -299,33 +244,93 @@ impl State {
         let id = self.partner_central.invitation(identifier)?.id.clone();
         let invitation =
             self.partner_central.invitations.get_mut(&id).ok_or_else(|| ApiError::not_found("Invitation"))?;
-        if invitation.ours {
-            return Err(ApiError::new(400, "AccessDeniedException", "Only the receiver decides on an invitation"));
-        }
-        if invitation.status != "PENDING" {
-            return Err(ApiError::conflict(format!("The invitation is {} already", invitation.status)));
-        }
+        invitation.open()?;
         invitation.status = status;
         invitation.reason = reason;
         Ok(invitation.clone())
     }
 
+    /// [`Self::settle`] for the partner, who decides on what AWS sent.
+    fn decide(
+        &mut self,
+        identifier: &str,
+        status: &'static str,
+        reason: Option<String>,
+    ) -> Result<Invitation, ApiError> {
+        if self.partner_central.invitation(identifier)?.ours {
+            return Err(ApiError::new(400, "AccessDeniedException", "Only the receiver decides on an invitation"));
+        }
+        self.settle(identifier, status, reason)
+    }
+
+    /// The partner joins the engagement of an invitation; no opportunity comes of it.
+    pub fn join_invited(&mut self, identifier: &str, now: Timestamp) -> Result<Invitation, ApiError> {
+        let invitation = self.decide(identifier, "ACCEPTED", None)?;
+        let account = self.settings.account.clone();
+        self.ring_invitation("Accepted", &invitation, now);
+        self.join(&invitation.engagement, &account, now);
+        Ok(invitation)
+    }
+
+    /// The partner accepts a referral and has an opportunity of it: the identifiers of both.
+    pub fn accept_referral(&mut self, identifier: &str, now: Timestamp) -> Result<(String, String), ApiError> {
+        let invitation = self.join_invited(identifier, now)?;
+        let id = match &invitation.opportunity {
+            Some(waiting) => waiting.clone(),
+            None => new_opportunity(self, revealed(&invitation), "AWS Referral", now).id.clone(),
+        };
+        let stamp = self.partner_central.stamp(now);
+        if let Some(opportunity) = self.partner_central.opportunities.get_mut(&id) {
+            opportunity.hidden = false;
+            opportunity.modified = stamp;
+            opportunity.engagement = Some(invitation.engagement.clone());
+            text::set(&mut opportunity.body, "LifeCycle.ReviewStatus", json!("Approved"));
+            opportunity.share("Co-Sell", "Full");
+            opportunity.engage();
+        }
+        self.ring_opportunity("Opportunity Created", &id, now);
+        self.ring_opportunity("Opportunity Updated", &id, now);
+        self.ring_snapshot(&invitation.engagement, &id, now);
+        Ok((invitation.id, id))
+    }
+
+    /// The partner wants nothing of an invitation.
+    pub fn reject_invited(&mut self, identifier: &str, reason: Option<String>, now: Timestamp) -> Result<(), ApiError> {
+        let invitation = self.decide(identifier, "REJECTED", reason)?;
+        self.ring_invitation("Rejected", &invitation, now);
+        Ok(())
+    }
+
+    /// An invitation's time is over, before its date if somebody says so.
+    pub fn expire_invitation(&mut self, id: &str, now: Timestamp) -> Result<(), ApiError> {
+        self.settle(id, "EXPIRED", None)?;
+        if let Some(invitation) = self.partner_central.invitations.get_mut(id) {
+            invitation.expires = invitation.expires.min(now);
+            let invitation = invitation.clone();
+            self.ring_invitation("Expired", &invitation, now);
+        }
+        Ok(())
+    }
+
     /// Ends the invitations whose time is over.
     pub fn expire_invitations(&mut self, now: Timestamp) {
-        let mut ended = Vec::new();
-        for invitation in self.partner_central.invitations.values_mut() {
-            if invitation.status == "PENDING" && !invitation.ours && invitation.expires <= now {
-                invitation.status = "EXPIRED";
-                ended.push(invitation.clone());
-            }
-        }
-        for invitation in ended {
-            self.ring_invitation("Expired", &invitation, now);
+        let over =
+            |invitation: &&Invitation| invitation.status == "PENDING" && !invitation.ours && invitation.expires <= now;
+        let ended: Vec<String> =
+            self.partner_central.invitations.values().filter(over).map(|invitation| invitation.id.clone()).collect();
+        for id in ended {
+            // It is pending: nothing keeps it from ending.
+            let _ = self.expire_invitation(&id, now);
         }
     }
 
     /// Sends the partner an invitation from AWS.
     pub fn receive_invitation(&mut self, invitation: Invitation, now: Timestamp) {
+        let engagement = Engagement::of(&invitation, "aws", now);
+        self.partner_central.engagements.insert(engagement.id.clone(), engagement);
+        if invitation.payload_type == "LeadInvitation" {
+            self.ring_engagement("Created", &invitation.engagement, now);
+        }
         self.ring_invitation("Created", &invitation, now);
         self.partner_central.invitations.insert(invitation.id.clone(), invitation);
     }
@@ -347,6 +352,8 @@ impl State {
         invitation.opportunity = Some(id.to_owned());
         let opportunity = self.partner_central.visible_mut(id)?;
         opportunity.engagement = Some(invitation.engagement.clone());
+        let engagement = Engagement::of(&invitation, &self.settings.account, now);
+        self.partner_central.engagements.insert(engagement.id.clone(), engagement);
         self.partner_central.invitations.insert(invitation.id.clone(), invitation.clone());
         Ok(invitation)
     }
@@ -362,23 +369,22 @@ impl State {
             "Rejected" => "Rejected",
             _ => return,
         };
-        let Some(invitation) = self.partner_central.invitations.values_mut().find(|invitation| {
+        let sent = self.partner_central.invitations.values().find(|invitation| {
             invitation.ours && invitation.status == "PENDING" && invitation.opportunity.as_deref() == Some(id)
-        }) else {
-            return;
-        };
-        invitation.status = if what == "Accepted" { "ACCEPTED" } else { "REJECTED" };
-        let invitation = invitation.clone();
+        });
+        let Some(sent) = sent.map(|invitation| invitation.id.clone()) else { return };
+        let status = if what == "Accepted" { "ACCEPTED" } else { "REJECTED" };
+        let Ok(invitation) = self.settle(&sent, status, None) else { return };
         self.ring_invitation(what, &invitation, now);
         if what == "Accepted" {
-            self.ring_member_added(&invitation.engagement, "aws", "AWS", now);
+            self.join(&invitation.engagement, "aws", now);
         }
         self.ring_snapshot(&invitation.engagement, id, now);
     }
 }
 
 /// What an invitation may show of an opportunity.
-fn shown(body: &Map<String, Value>) -> Map<String, Value> {
+pub fn shown(body: &Map<String, Value>) -> Map<String, Value> {
     let mut payload = Map::new();
     for (to, from) in SHOWN {
         if let Some(value) = text::at(body, from) {

@@ -1,5 +1,6 @@
 //! The Partner Central Selling API, AWS JSON 1.0.
 
+pub mod engagements;
 pub mod errors;
 pub mod events;
 pub mod invitations;
@@ -9,6 +10,7 @@ mod paging;
 mod spend;
 mod store;
 pub mod table;
+mod tasks;
 pub mod text;
 mod validation;
 mod views;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -25,9 +27,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::world::{Face, Fault, State, World};
+use crate::weather::Refusal;
+use crate::wire::{self, Answer, Line};
+use crate::world::{Face, State, World};
 use errors::ApiError;
-pub use store::Store;
+pub use store::{Class, Opportunity, Store};
 pub use views::RELATED;
 
 const TARGET: &str = "AWSPartnerCentralSelling.";
@@ -48,33 +52,29 @@ pub fn answer(status: StatusCode, body: &Value) -> Response {
     response
 }
 
-async fn handle(Shared(world): Shared<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn handle(
+    Shared(world): Shared<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix(TARGET).unwrap_or_default();
-    let (wait, fault) = world.arrival(Face::PartnerCentral, operation);
-    tokio::time::sleep(wait).await;
-
-    let mut target_id = None;
-    let outcome = match &fault {
-        Some(fault) if !fault.after => Err(acted_out(fault)),
-        _ => {
-            let outcome = accept(&headers, &body).and_then(|request| {
-                let outcome = world.with(|state, now| call(state, operation, &request, now));
-                target_id = target_of(&request, outcome.as_ref().ok());
-                outcome
-            });
-            match &fault {
-                Some(fault) => Err(acted_out(fault)),
-                None => outcome,
-            }
+    let act = |state: &mut State, now| match accept(&headers, &body) {
+        Ok(request) => {
+            let outcome = call(state, operation, &request, now);
+            Answer { target_id: target_of(&request, outcome.as_ref().ok()), ..worded(outcome) }
         }
+        Err(error) => worded(Err(error)),
     };
-    let (status, error, response) = match outcome {
-        Ok(body) => (200, None, answer(StatusCode::OK, &body)),
-        Err(error) => (error.status, Some(error.kind.clone()), error.into_response()),
-    };
-    world.record(Face::PartnerCentral, operation, status, target_id, error);
-    response
+    wire::answer(&world, &line, (Face::PartnerCentral, operation), act, |refusal| worded(Err(refused(refusal)))).await
+}
+
+fn worded(outcome: Result<Value, ApiError>) -> Answer {
+    match outcome {
+        Ok(body) => Answer { response: answer(StatusCode::OK, &body), ..Answer::default() },
+        Err(error) => Answer { error: Some(error.kind.clone()), response: error.into_response(), target_id: None },
+    }
 }
 
 fn accept(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiError> {
@@ -85,23 +85,22 @@ fn accept(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, ApiEr
         .map_err(|_| ApiError::new(400, "SerializationException", "the body is not a JSON object"))
 }
 
-fn acted_out(fault: &Fault) -> ApiError {
-    let kind = fault.code.clone().unwrap_or_else(|| {
-        let usual = match fault.status {
-            400 => "ValidationException",
-            403 => "AccessDeniedException",
-            404 => "ResourceNotFoundException",
-            429 => "ThrottlingException",
-            500 => "InternalServerException",
-            _ => "ServiceUnavailableException",
-        };
-        usual.to_owned()
-    });
-    ApiError::new(fault.status, kind, "a fault that the sandbox was told to act out")
+fn refused(refusal: &Refusal) -> ApiError {
+    let Refusal::Error { status, code } = refusal else { return ApiError::throttled() };
+    let usual = match status {
+        400 => "ValidationException",
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        429 => "ThrottlingException",
+        500 => "InternalServerException",
+        _ => "ServiceUnavailableException",
+    };
+    let kind = code.as_deref().unwrap_or(usual);
+    ApiError::new(*status, kind, "a failure that the sandbox was told to act out")
 }
 
 fn target_of(request: &Map<String, Value>, answer: Option<&Value>) -> Option<String> {
-    ["Identifier", "OpportunityIdentifier", "RelatedOpportunityIdentifier"]
+    ["Identifier", "OpportunityIdentifier", "RelatedOpportunityIdentifier", "EngagementIdentifier"]
         .iter()
         .find_map(|key| request.get(*key)?.as_str())
         .or_else(|| answer?.get("Id")?.as_str())
@@ -139,18 +138,19 @@ pub fn call(
         "AssignOpportunity" => operations::assign(state, request, now),
         "SubmitOpportunity" => operations::submit(state, request, now),
         "StartEngagementFromOpportunityTask" => operations::start_engagement(state, request, now),
-        "ListEngagementFromOpportunityTasks" => {
-            operations::list_tasks(state, "StartEngagementFromOpportunityTask", request)
-        }
-        "ListEngagementByAcceptingInvitationTasks" => {
-            operations::list_tasks(state, "StartEngagementByAcceptingInvitationTask", request)
-        }
+        "ListEngagementFromOpportunityTasks" => tasks::list(state, &tasks::SUBMISSION, request),
+        "ListEngagementByAcceptingInvitationTasks" => tasks::list(state, &tasks::ACCEPTANCE, request),
+        "ListOpportunityFromEngagementTasks" => tasks::list(state, &tasks::CONVERSION, request),
         "ListSolutions" => operations::list_solutions(state, request),
         "GetEngagementInvitation" => invitations::get(state, request),
         "ListEngagementInvitations" => invitations::list(state, request),
         "StartEngagementByAcceptingInvitationTask" => invitations::start_accepting(state, request, now),
         "AcceptEngagementInvitation" => invitations::accept(state, request, now),
         "RejectEngagementInvitation" => invitations::reject(state, request, now),
+        "GetEngagement" => engagements::get(state, request),
+        "ListEngagements" => engagements::list(state, request),
+        "UpdateEngagementContext" => engagements::update_context(state, request, now),
+        "StartOpportunityFromEngagementTask" => engagements::start_opportunity(state, request, now),
         _ => Err(ApiError::new(400, "UnknownOperationException", "not implemented by the sandbox")),
     }
 }

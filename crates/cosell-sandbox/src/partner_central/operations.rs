@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::errors::{ApiError, Code, Problem};
-use super::store::{Opportunity, Task};
+use super::store::Opportunity;
+use super::tasks::{Ids, SUBMISSION};
 use super::validation::{Context, business, submission};
 use super::{lifecycle, paging, spend, text, views};
 use crate::world::State;
@@ -363,49 +364,31 @@ fn hand_in(state: &mut State, id: &str, involvement: &str, visibility: &str, now
     Ok(())
 }
 
-/// `StartEngagementFromOpportunityTask`
+/// `StartEngagementFromOpportunityTask`. A converted lead has its engagement, and AWS is in it already.
 pub fn start_engagement(state: &mut State, request: &Request, now: Timestamp) -> Outcome {
-    const OPERATION: &str = "StartEngagementFromOpportunityTask";
-    if let Some(first) = state.partner_central.recall(OPERATION, request)? {
+    if let Some(first) = state.partner_central.recall(SUBMISSION.operation, request)? {
         return Ok(first);
     }
     let id = get(request, "Identifier").to_owned();
     let visibility = text::str_at(request, "AwsSubmission.Visibility").unwrap_or("Full");
     hand_in(state, &id, get(request, "AwsSubmission.InvolvementType"), visibility, now)?;
-    let invitation = state.invite_aws(&id, now)?;
-    let answer = state.start_task(OPERATION, request, &id, &invitation, now);
     state.ring_opportunity("Opportunity Updated", &id, now);
-    state.ring_engagement_created(&invitation.engagement, now);
-    state.ring_snapshot(&invitation.engagement, &id, now);
-    let account = state.settings.account.clone();
-    state.ring_member_added(&invitation.engagement, &account, "Example Partner", now);
-    state.ring_invitation("Created", &invitation, now);
-    Ok(answer)
-}
-
-/// `ListEngagementFromOpportunityTasks` and `ListEngagementByAcceptingInvitationTasks`
-pub fn list_tasks(state: &State, operation: &str, request: &Request) -> Outcome {
-    let any = |path: &str, value: &str| {
-        let mut wanted = text::items_at(request, path).iter().filter_map(Value::as_str).peekable();
-        wanted.peek().is_none() || wanted.any(|wanted| wanted.rsplit('/').next() == Some(value))
+    let mut ids = Ids::from([("OpportunityId", id.clone())]);
+    let engagement = if let Some(engagement) = state.partner_central.visible(&id)?.engagement.clone() {
+        state.ring_snapshot(&engagement, &id, now);
+        engagement
+    } else {
+        let invitation = state.invite_aws(&id, now)?;
+        let account = state.settings.account.clone();
+        state.ring_engagement("Created", &invitation.engagement, now);
+        state.ring_snapshot(&invitation.engagement, &id, now);
+        state.join(&invitation.engagement, &account, now);
+        state.ring_invitation("Created", &invitation, now);
+        ids.insert("EngagementInvitationId", invitation.id);
+        invitation.engagement
     };
-    let mut found: Vec<&Task> = state
-        .partner_central
-        .tasks
-        .iter()
-        .filter(|task| task.operation == operation)
-        .filter(|task| {
-            any("TaskStatus", "COMPLETE")
-                && any("TaskIdentifier", &task.id)
-                && any("OpportunityIdentifier", &task.opportunity)
-                && any("EngagementIdentifier", &task.engagement)
-                && any("EngagementInvitationIdentifier", &task.invitation)
-        })
-        .collect();
-    if get(request, "Sort.SortOrder") == "DESCENDING" {
-        found.reverse();
-    }
-    paging::page(request, 20, "TaskSummaries", &found, |task| views::task(state, task))
+    ids.insert("EngagementId", engagement);
+    Ok(state.finish_task(&SUBMISSION, request, Ok(ids), now))
 }
 
 /// `ListSolutions`

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use serde_json::{Map, Value, json};
 
+use super::engagements::Engagement;
 use super::errors::ApiError;
 use super::invitations::Invitation;
+use super::tasks::Task;
 use super::text;
 
 /// Documented quotas: calls a second and calls in 24 hours.
@@ -22,12 +24,30 @@ const READ_OPERATIONS: [&str; 6] = [
     "ListEngagementInvitations",
 ];
 
+/// The class of quota that a call spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The listed reads.
+    Read,
+    /// The listed writes, and every operation that the documentation does not list.
+    Write,
+}
+
+impl Class {
+    /// The class of an operation.
+    pub fn of(operation: &str) -> Self {
+        if READ_OPERATIONS.contains(&operation) { Self::Read } else { Self::Write }
+    }
+}
+
 /// All of Partner Central.
 pub struct Store {
     /// Opportunities by id.
     pub opportunities: BTreeMap<String, Opportunity>,
     /// Invitations by id.
     pub invitations: BTreeMap<String, Invitation>,
+    /// Engagements by id.
+    pub engagements: BTreeMap<String, Engagement>,
     /// Orchestrations, oldest first.
     pub tasks: Vec<Task>,
     /// The partner's solutions.
@@ -65,25 +85,6 @@ pub struct Opportunity {
     pub hidden: bool,
 }
 
-/// One run of an orchestration.
-#[derive(Debug, Clone)]
-pub struct Task {
-    /// `task-…`
-    pub id: String,
-    /// The operation that started it.
-    pub operation: &'static str,
-    /// When it started.
-    pub started: Timestamp,
-    /// The opportunity submitted or created.
-    pub opportunity: String,
-    /// The engagement.
-    pub engagement: String,
-    /// The invitation sent or accepted.
-    pub invitation: String,
-    /// The snapshot job.
-    pub job: String,
-}
-
 /// A solution the partner may attach.
 #[derive(Debug, Clone)]
 pub struct Solution {
@@ -104,6 +105,7 @@ impl Store {
         Self {
             opportunities: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            engagements: BTreeMap::new(),
             tasks: Vec::new(),
             solutions: vec![
                 solution("S-1234567", "Sample Solution", "Active", "Software Product"),
@@ -151,8 +153,7 @@ impl Store {
 
     /// The invitation an id or ARN names.
     pub fn invitation(&self, identifier: &str) -> Result<&Invitation, ApiError> {
-        let id = identifier.rsplit('/').next().unwrap_or(identifier);
-        self.invitations.get(id).ok_or_else(|| ApiError::not_found("Engagement invitation"))
+        self.invitations.get(text::last_part(identifier)).ok_or_else(|| ApiError::not_found("Engagement invitation"))
     }
 
     /// The first answer to this token, if it came with the same request.
@@ -181,8 +182,10 @@ impl Store {
 
     /// Counts a call against its class, or refuses it.
     pub fn spend_quota(&mut self, operation: &str, now: Timestamp) -> Result<(), ApiError> {
-        let (calls, (a_second, a_day)) =
-            if READ_OPERATIONS.contains(&operation) { (&mut self.reads, READS) } else { (&mut self.writes, WRITES) };
+        let (calls, (a_second, a_day)) = match Class::of(operation) {
+            Class::Read => (&mut self.reads, READS),
+            Class::Write => (&mut self.writes, WRITES),
+        };
         let day = now - SignedDuration::from_hours(24);
         while calls.front().is_some_and(|at| *at <= day) {
             calls.pop_front();
@@ -190,7 +193,7 @@ impl Store {
         let second = now - SignedDuration::from_secs(1);
         let recent = calls.iter().rev().take_while(|at| **at > second).count();
         if recent >= a_second || calls.len() >= a_day {
-            return Err(ApiError::new(400, "ThrottlingException", "Rate exceeded"));
+            return Err(ApiError::throttled());
         }
         calls.push_back(now);
         Ok(())

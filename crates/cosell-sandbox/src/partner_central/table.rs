@@ -14,7 +14,7 @@ use super::errors::{ApiError, Code, Problem};
 pub type Rows = BTreeMap<String, Rule>;
 
 /// One row of the table.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The JSON type of the member.
@@ -28,6 +28,8 @@ pub struct Rule {
     pub min: usize,
     /// Greatest number of characters or items, or the greatest integer.
     pub max: Option<usize>,
+    /// Name of the shape of the object or of the list's items.
+    pub of: Option<String>,
     /// Name of the model's enumeration.
     #[serde(rename = "enum")]
     pub choice: Option<String>,
@@ -84,6 +86,7 @@ struct Source {
     choices: BTreeMap<String, Vec<String>>,
     list: BTreeMap<String, Vec<String>>,
     postal: BTreeMap<String, Vec<String>>,
+    shape: BTreeMap<String, Rows>,
     opportunity: Rows,
     summary: Rows,
     invitation: BTreeMap<String, Rows>,
@@ -100,6 +103,8 @@ pub struct Table {
     pub opportunity: Rows,
     /// AWS's view of an opportunity.
     pub summary: Rows,
+    /// Named shapes; those of contexts have the names of their types.
+    pub shapes: BTreeMap<String, Rows>,
     /// Payloads of invitations, by payload type.
     pub invitation: BTreeMap<String, Rows>,
     /// Inputs by operation.
@@ -109,11 +114,13 @@ pub struct Table {
 /// The table, read once.
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let source: Source = toml::from_str(include_str!("constraints.toml")).expect("constraints.toml parses");
-    let mut requests = source.request;
+    let spelled = |groups: &BTreeMap<String, Rows>| -> BTreeMap<String, Rows> {
+        groups.iter().map(|(name, rows)| (name.clone(), spelled_out(rows, &source.shape))).collect()
+    };
+    let (shapes, mut requests) = (spelled(&source.shape), spelled(&source.request));
     for operation in ["CreateOpportunity", "UpdateOpportunity"] {
         let rows = requests.get_mut(operation).expect("constraints.toml has the operation");
-        let body: Source = toml::from_str(include_str!("constraints.toml")).expect("constraints.toml parses");
-        rows.extend(body.opportunity);
+        rows.extend(source.opportunity.clone());
     }
     Table {
         patterns: source
@@ -129,6 +136,7 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
         postal: source.postal,
         opportunity: source.opportunity,
         summary: source.summary,
+        shapes,
         invitation: source.invitation,
         requests,
     }
@@ -145,9 +153,34 @@ impl Table {
         self.postal.get(country).map(Vec::as_slice)
     }
 
+    /// Checks an object against a named shape.
+    pub fn shape(&self, name: &str, object: &Map<String, Value>) -> Result<(), ApiError> {
+        let problems = check(&self.shapes[name], object)?;
+        if problems.is_empty() { Ok(()) } else { Err(ApiError::request(problems)) }
+    }
+
     fn matches(&self, pattern: &str, value: &str) -> bool {
         self.patterns[pattern].is_match(value)
     }
+}
+
+/// Rows with those of the shapes that they name.
+fn spelled_out(rows: &Rows, shapes: &BTreeMap<String, Rows>) -> Rows {
+    let mut whole = rows.clone();
+    for (path, rule) in rows {
+        let Some(name) = &rule.of else { continue };
+        let mark = if rule.kind == Kind::Structs { "[]" } else { "" };
+        let inner = spelled_out(&shapes[name], shapes);
+        whole.extend(inner.into_iter().map(|(key, rule)| (format!("{path}{mark}.{key}"), rule)));
+    }
+    whole
+}
+
+/// Whether one value satisfies its row.
+pub fn fits(rows: &Rows, path: &str, value: &Value) -> bool {
+    let mut problems = Vec::new();
+    let Some(rule) = rows.get(path) else { return false };
+    check_value(rows, path, rule, path, value, &mut problems).is_ok() && problems.is_empty()
 }
 
 /// Checks an object against its rows and reports every problem; a wrong JSON type ends the check as the service's
@@ -301,7 +334,8 @@ mod tests {
 
     #[test]
     fn every_reference_in_the_table_resolves() {
-        let all = TABLE.requests.values().chain(TABLE.invitation.values()).chain([&TABLE.opportunity, &TABLE.summary]);
+        let groups = TABLE.requests.values().chain(TABLE.invitation.values()).chain(TABLE.shapes.values());
+        let all = groups.chain([&TABLE.opportunity, &TABLE.summary]);
         for (path, rule) in all.flatten() {
             assert!(rule.choice.as_ref().is_none_or(|name| TABLE.choices.contains_key(name)), "{path}");
             assert!(rule.pattern.as_ref().is_none_or(|name| TABLE.patterns.contains_key(name)), "{path}");

@@ -386,3 +386,99 @@ fn colons_come_back_escaped_when_asked() {
     assert_eq!(full["Project"]["Title"], "Move&amp;colon; now");
     assert_eq!(full["Customer"]["Account"]["WebsiteUrl"], "https://example.com");
 }
+
+/// An accepted lead: its engagement, as `GetEngagement` names it.
+fn accepted_lead(state: &mut State) -> String {
+    let payload = request(&json!({
+        "Customer": {"CompanyName": "Example", "Industry": "Anything"},
+        "Interaction": {"ContactBusinessTitle": "CTO"},
+    }));
+    let mut invitation = invitations::Invitation::new("LeadInvitation", payload, noon());
+    invitation.hidden = request(&json!({"Interaction": {
+        "Contact": {"FirstName": "Casey", "LastName": "Customer", "Email": "casey@customer.example", "Phone": "0123"},
+        "BusinessProblem": "Too short",
+    }}));
+    let (id, engagement) = (invitation.id.clone(), invitation.engagement.clone());
+    state.receive_invitation(invitation, noon());
+    let accept = request(&json!({"Identifier": id}));
+    call(state, "AcceptEngagementInvitation", &accept, noon()).expect("it is open");
+    engagement
+}
+
+#[test]
+fn a_converted_lead_takes_along_what_fits_an_opportunity() {
+    let mut state = state();
+    let engagement = accepted_lead(&mut state);
+    let start = request(&json!({"Identifier": engagement, "ContextIdentifier": "1", "ClientToken": "c1"}));
+    let task = call(&mut state, "StartOpportunityFromEngagementTask", &start, noon()).expect("it is a lead");
+    let full = fetched(&mut state, task["OpportunityId"].as_str().expect("an id"));
+    let customer = &full["Customer"];
+    assert_eq!(customer["Account"]["CompanyName"], "Example");
+    assert!(customer["Account"]["Industry"].is_null() && full["Project"]["CustomerBusinessProblem"].is_null());
+    assert_eq!(customer["Contacts"][0]["Email"], "casey@customer.example");
+    assert!(customer["Contacts"][0]["Phone"].is_null());
+    assert_eq!(full["LifeCycle"]["TargetCloseDate"], "2026-05-31");
+}
+
+#[test]
+fn an_engagement_is_full_at_five_contexts() {
+    let mut state = state();
+    let engagement = accepted_lead(&mut state);
+    let mut convert = |number: usize| {
+        let start = json!({"Identifier": engagement, "ContextIdentifier": "1", "ClientToken": format!("c{number}")});
+        call(&mut state, "StartOpportunityFromEngagementTask", &request(&start), noon()).expect("a task")
+    };
+    for number in 1..5 {
+        assert_eq!(convert(number)["TaskStatus"], "COMPLETE");
+    }
+    assert_eq!(convert(5)["ReasonCode"], "ServiceQuotaExceeded");
+}
+
+#[test]
+fn a_lead_is_full_at_ten_interactions_and_its_lock_only_grows() {
+    let mut state = state();
+    let engagement = accepted_lead(&mut state);
+    let get = request(&json!({"Identifier": engagement}));
+    let mut lock = call(&mut state, "GetEngagement", &get, noon()).expect("a member")["ModifiedAt"].clone();
+    let contact = json!({"BusinessTitle": "CTO", "Email": "c@customer.example", "FirstName": "C", "LastName": "D"});
+    let payload = json!({"Lead": {"Customer": {"CompanyName": "Example"}, "Interaction": {"Contact": contact}}});
+    for number in 2..=11 {
+        let update = request(&json!({
+            "EngagementIdentifier": engagement, "ContextIdentifier": "1", "EngagementLastModifiedAt": lock,
+            "Type": "Lead", "Payload": payload,
+        }));
+        let outcome = call(&mut state, "UpdateEngagementContext", &update, noon());
+        if number == 11 {
+            assert_eq!(outcome.expect_err("eleven").kind, "ServiceQuotaExceededException");
+            break;
+        }
+        let next = outcome.expect("up to ten")["EngagementLastModifiedAt"].clone();
+        assert!(next.as_str() > lock.as_str(), "the clock stands still, the lock does not");
+        assert!(next.as_str().is_some_and(|next| !next.ends_with("000Z")), "microseconds are not enough");
+        lock = next;
+    }
+}
+
+#[test]
+fn an_update_of_a_context_takes_one_payload_of_its_type() {
+    let mut state = state();
+    let engagement = accepted_lead(&mut state);
+    let get = request(&json!({"Identifier": engagement}));
+    let lock = call(&mut state, "GetEngagement", &get, noon()).expect("a member")["ModifiedAt"].clone();
+    let mut update = |payload: Value| {
+        let update = request(&json!({
+            "EngagementIdentifier": engagement, "ContextIdentifier": "1", "EngagementLastModifiedAt": lock,
+            "Type": "Lead", "Payload": payload,
+        }));
+        call(&mut state, "UpdateEngagementContext", &update, noon()).expect_err("it does not fit")
+    };
+    let lead = json!({"Customer": {"CompanyName": "Example"}});
+    for payload in [json!({}), json!({"CustomerProject": {}}), json!({"Lead": lead, "CustomerProject": {}})] {
+        assert_eq!(codes(&update(payload)), [("payload", "INVALID_VALUE")]);
+    }
+    let error = update(json!({"Lead": {"Customer": {}, "Interaction": {"Contact": {"FirstName": "C"}}}}));
+    let found = codes(&error);
+    for field in ["payload.lead.customer.companyName", "payload.lead.interaction.contact.email"] {
+        assert!(found.contains(&(field, "REQUIRED_FIELD_MISSING")), "{field} in {found:?}");
+    }
+}

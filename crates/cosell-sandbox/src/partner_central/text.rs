@@ -85,6 +85,17 @@ pub fn items_at<'a>(object: &'a Map<String, Value>, path: &str) -> &'a [Value] {
     at(object, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// The identifier at the end of an ARN, or the identifier itself.
+pub fn last_part(identifier: &str) -> &str {
+    identifier.rsplit('/').next().unwrap_or(identifier)
+}
+
+/// Whether a list of wanted values, identifiers or ARNs, is absent or names this one.
+pub fn wanted(request: &Map<String, Value>, path: &str, value: Option<&str>) -> bool {
+    let mut wanted = items_at(request, path).iter().filter_map(Value::as_str).peekable();
+    wanted.peek().is_none() || wanted.any(|wanted| Some(last_part(wanted)) == value)
+}
+
 /// Sets the value at a dotted path, making the objects on the way.
 pub fn set(object: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::lifecycle::BODY;
-use super::store::{Opportunity, Task};
+use super::store::Opportunity;
 use super::table::{Kind, Rows, Rule, TABLE};
 use super::text;
 use crate::world::State;
@@ -101,26 +101,9 @@ pub fn listed(state: &State, row: &Opportunity) -> Value {
     Value::Object(answer)
 }
 
-/// The answer of a Start…Task operation and a row of its list.
-pub fn task(state: &State, task: &Task) -> Value {
-    let from_opportunity = task.operation == "StartEngagementFromOpportunityTask";
-    let kind =
-        if from_opportunity { "engagement-from-opportunity-task" } else { "engagement-by-accepting-invitation-task" };
-    let mut answer = json!({
-        "TaskId": task.id,
-        "TaskArn": state.arn(kind, &task.id),
-        "StartTime": text::nanos(task.started),
-        "TaskStatus": "COMPLETE",
-        "Message": null,
-        "ReasonCode": null,
-        "OpportunityId": task.opportunity,
-        "ResourceSnapshotJobId": task.job,
-        "EngagementInvitationId": task.invitation,
-    });
-    if from_opportunity {
-        answer["EngagementId"] = json!(task.engagement);
-    }
-    answer
+/// A body with a null for every member that is absent.
+pub fn whole(rows: &Rows, body: &Map<String, Value>, escape: bool) -> Value {
+    members(rows, "", body, escape)
 }
 
 /// Fills in nulls for the members that are absent.

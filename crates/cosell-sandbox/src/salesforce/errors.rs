@@ -28,6 +28,7 @@ pub mod code {
     pub const NOT_FOUND: &str = "NOT_FOUND";
     pub const NUMBER_OUTSIDE_VALID_RANGE: &str = "NUMBER_OUTSIDE_VALID_RANGE";
     pub const PRECONDITION_FAILED: &str = "PRECONDITION_FAILED";
+    pub const REQUEST_LIMIT_EXCEEDED: &str = "REQUEST_LIMIT_EXCEEDED";
     pub const REQUIRED_FIELD_MISSING: &str = "REQUIRED_FIELD_MISSING";
     pub const STRING_TOO_LONG: &str = "STRING_TOO_LONG";
 }

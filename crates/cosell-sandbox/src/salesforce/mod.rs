@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -22,7 +22,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::world::{Face, Fault, State, World};
+use crate::weather::Refusal;
+use crate::wire::{self, Answer, Line};
+use crate::world::{Face, State, World};
 use errors::{Failure, Problem, code};
 pub use records::Org;
 use records::{Body, datetime, moment};
@@ -30,6 +32,9 @@ use schema::{Field, Object, SCHEMA};
 
 /// Calls a day that the limit header speaks of.
 const DAILY_CALLS: u64 = 100_000;
+
+/// The operation that gives out sessions.
+pub const TOKEN: &str = "token";
 
 /// The face: every path goes through one door.
 pub fn router(world: Arc<World>) -> Router {
@@ -108,7 +113,7 @@ impl Request<'_> {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         let method = self.method.as_str();
         match path.as_slice() {
-            ["services", "oauth2", "token"] => "token",
+            ["services", "oauth2", "token"] => TOKEN,
             ["services", "data"] => "versions",
             ["services", "data", _, rest @ ..] => match (method, rest) {
                 (_, []) => "resources",
@@ -140,6 +145,7 @@ impl Request<'_> {
 
 async fn handle(
     Shared(world): Shared<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Line>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -153,33 +159,34 @@ async fn handle(
         body: &body,
     };
     let operation = request.operation();
-    let (wait, fault) = world.arrival(Face::Salesforce, operation);
-    tokio::time::sleep(wait).await;
-    if operation == "token" {
-        return token(&world, &request, fault.as_ref());
-    }
-    let mut outcome = match &fault {
-        Some(fault) if !fault.after => Err(acted_out(fault)),
-        _ => world.with(|state, now| {
-            state.salesforce.calls += 1;
-            call(state, &request, now)
-        }),
+    let act = |state: &mut State, now| {
+        if operation == TOKEN {
+            return Answer { response: token(state, &request, now), ..Answer::default() };
+        }
+        state.salesforce.calls += 1;
+        let outcome = call(state, &request, now);
+        Answer { target_id: target_of(&request, outcome.as_ref().ok()), ..worded(outcome) }
     };
-    let target = target_of(&request, outcome.as_ref().ok());
-    if let Some(fault) = fault.filter(|fault| fault.after) {
-        outcome = Err(acted_out(&fault));
+    let refuse = |refusal: &Refusal| worded(Err(refused(refusal)));
+    let mut response = wire::answer(&world, &line, (Face::Salesforce, operation), act, refuse).await;
+    if operation != TOKEN {
+        let calls = world.with(|state, _| state.salesforce.calls);
+        if let Ok(usage) = HeaderValue::from_str(&format!("api-usage={calls}/{DAILY_CALLS}")) {
+            response.headers_mut().insert("sforce-limit-info", usage);
+        }
     }
-    let (status, error, mut response) = match outcome {
-        Ok(Reply { status, body: Some(body) }) => (status.as_u16(), None, json_answer(status, &body)),
-        Ok(Reply { status, body: None }) => (status.as_u16(), None, status.into_response()),
-        Err(failure) => (failure.status, failure.code(), failure.response()),
-    };
-    let calls = world.with(|state, _| state.salesforce.calls);
-    if let Ok(usage) = HeaderValue::from_str(&format!("api-usage={calls}/{DAILY_CALLS}")) {
-        response.headers_mut().insert("sforce-limit-info", usage);
-    }
-    world.record(Face::Salesforce, operation, status, target, error);
     response
+}
+
+fn worded(outcome: Result<Reply, Failure>) -> Answer {
+    let response = match outcome {
+        Ok(Reply { status, body: Some(body) }) => json_answer(status, &body),
+        Ok(Reply { status, body: None }) => status.into_response(),
+        Err(failure) => {
+            return Answer { error: failure.code(), response: failure.response(), target_id: None };
+        }
+    };
+    Answer { response, ..Answer::default() }
 }
 
 fn decoded(part: &str) -> String {
@@ -188,29 +195,27 @@ fn decoded(part: &str) -> String {
     form_urlencoded::parse(pairs.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-fn token(world: &World, request: &Request<'_>, fault: Option<&Fault>) -> Response {
-    let response = match fault {
-        Some(fault) => acted_out(fault).response(),
-        None if request.method != Method::POST => Failure::new(405, code::METHOD_NOT_ALLOWED, "Use POST").response(),
-        None => world.with(|state, now| oauth::token(state, request.headers, request.body, now)),
-    };
-    world.record(Face::Salesforce, "token", response.status().as_u16(), None, None);
-    response
+fn token(state: &mut State, request: &Request<'_>, now: Timestamp) -> Response {
+    if request.method != Method::POST {
+        return Failure::new(405, code::METHOD_NOT_ALLOWED, "Use POST").response();
+    }
+    oauth::token(state, request.headers, request.body, now)
 }
 
-fn acted_out(fault: &Fault) -> Failure {
-    let code = fault.code.clone().unwrap_or_else(|| {
-        let usual = match fault.status {
-            401 => code::INVALID_SESSION_ID,
-            403 => "REQUEST_LIMIT_EXCEEDED",
-            404 => code::NOT_FOUND,
-            503 => "SERVER_UNAVAILABLE",
-            400 => "UNABLE_TO_LOCK_ROW",
-            _ => "UNKNOWN_EXCEPTION",
-        };
-        usual.to_owned()
-    });
-    Failure::new(fault.status, &code, "a fault that the sandbox was told to act out")
+fn refused(refusal: &Refusal) -> Failure {
+    let Refusal::Error { status, code } = refusal else {
+        return Failure::new(403, code::REQUEST_LIMIT_EXCEEDED, "ConcurrentRequests Limit exceeded.");
+    };
+    let usual = match status {
+        401 => code::INVALID_SESSION_ID,
+        403 => code::REQUEST_LIMIT_EXCEEDED,
+        404 => code::NOT_FOUND,
+        503 => "SERVER_UNAVAILABLE",
+        400 => "UNABLE_TO_LOCK_ROW",
+        _ => "UNKNOWN_EXCEPTION",
+    };
+    let code = code.as_deref().unwrap_or(usual);
+    Failure::new(*status, code, "a failure that the sandbox was told to act out")
 }
 
 fn target_of(request: &Request<'_>, reply: Option<&Reply>) -> Option<String> {

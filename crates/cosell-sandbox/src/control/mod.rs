@@ -1,25 +1,31 @@
 //! The control API: AWS's people, the weather, and a look behind the scenes.
 
+mod samples;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, State as Shared};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::partner_central::errors::{ApiError, Problem};
-use crate::partner_central::invitations::{Invitation, OPEN};
 use crate::partner_central::table::{Rows, TABLE, check};
-use crate::partner_central::{RELATED, lifecycle, operations, text};
+use crate::partner_central::{Opportunity, RELATED, operations, text};
+use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
-use crate::{files, salesforce};
+use crate::{calls, files, salesforce};
+
+/// Most opportunities that one request makes.
+const MOST_AT_ONCE: u64 = 10_000;
 
 type Body = Map<String, Value>;
 type Answer = Result<(StatusCode, Value), Refusal>;
@@ -49,7 +55,12 @@ impl Refusal {
 
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message: error.message, problems: error.problems }
+        let status = match error.kind.as_str() {
+            "ResourceNotFoundException" => StatusCode::NOT_FOUND,
+            "ConflictException" => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, message: error.message, problems: error.problems }
     }
 }
 
@@ -84,22 +95,29 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
     Router::new()
         .route("/health", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
         .route("/state", get(view_state))
-        .route("/calls", get(calls))
+        .route("/calls", get(list_calls))
+        .route("/calls/summary", get(summarize_calls))
         .route("/calls/reset", post(reset_calls))
         .route("/events", get(events).post(put_event))
-        .route("/opportunities", post(create_opportunity))
+        .route("/events/bulk", post(put_events))
+        .route("/opportunities", get(list_opportunities).post(create_opportunity))
+        .route("/opportunities/bulk", post(create_opportunities))
         .route("/opportunities/{id}", get(view_opportunity).patch(edit_opportunity))
         .route("/opportunities/{id}/summary", patch(edit_summary))
         .route("/opportunities/{id}/review", post(review))
         .route("/opportunities/{id}/ring", post(ring))
         .route("/invitations", post(create_invitation))
+        .route("/invitations/{id}/decide", post(decide))
+        .route("/engagements/{id}", get(view_engagement).patch(edit_engagement))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/weather", get(weather).post(set_weather).delete(clear_weather))
         .route("/latency", post(set_latency))
         .route("/switches", get(switches).post(set_switches))
         .route("/salesforce/{object}", get(rows))
         .route("/files/drop", post(drop_file))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
+        .layer(DefaultBodyLimit::max(50 << 20))
         .with_state(Control { world, files })
 }
 
@@ -118,8 +136,10 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
         json!({
             "opportunities": state.partner_central.opportunities.len(),
             "invitations": state.partner_central.invitations.len(),
+            "engagements": state.partner_central.engagements.len(),
             "tasks": state.partner_central.tasks.len(),
             "events": state.events.len(),
+            "events_waiting": state.waiting,
             "emitted": state.emitted,
             "emit_failures": state.emit_failures,
             "calls": state.calls.len(),
@@ -131,8 +151,12 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
     }))))
 }
 
-async fn calls(Shared(control): Shared<Control>) -> Response {
+async fn list_calls(Shared(control): Shared<Control>) -> Response {
     answered(Ok(ok(control.world.with(|state, _| json!(state.calls)))))
+}
+
+async fn summarize_calls(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| calls::summary(&state.calls)))))
 }
 
 async fn reset_calls(Shared(control): Shared<Control>) -> Response {
@@ -159,6 +183,24 @@ async fn put_event(Shared(control): Shared<Control>, body: Bytes) -> Response {
     }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutEvents {
+    events: Vec<PutEvent>,
+}
+
+async fn put_events(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<PutEvents>(&body).map(|given| {
+        let count = given.events.len();
+        control.world.with(|state, now| {
+            for event in given.events {
+                state.emit(&event.detail_type, event.detail, now);
+            }
+        });
+        ok(json!({"count": count}))
+    }))
+}
+
 fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
     let problems = check(rows, body)?;
     if problems.is_empty() {
@@ -168,24 +210,29 @@ fn checked(rows: &Rows, body: &Body) -> Result<(), Refusal> {
 }
 
 /// The members of a control request that are not part of the record's body.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Extras {
-    ring: Option<bool>,
+    ring: bool,
     origin: Option<String>,
     team: Option<Vec<Value>>,
     related: Option<Body>,
     summary: Option<Body>,
 }
 
+/// Whether events tell of the change, as they do unless somebody says otherwise.
+fn take_ring(body: &mut Body) -> Result<bool, Refusal> {
+    match body.shift_remove("ring") {
+        None => Ok(true),
+        Some(ring) => ring.as_bool().ok_or_else(|| Refusal::bad("ring must be true or false")),
+    }
+}
+
 fn take_extras(body: &mut Body) -> Result<Extras, Refusal> {
-    let mut extras = Extras::default();
+    let mut extras = Extras { ring: take_ring(body)?, ..Extras::default() };
     let object = |key: &str, value: Value| match value {
         Value::Object(object) => Ok(object),
         _ => Err(Refusal::bad(format!("{key} must be an object"))),
     };
-    if let Some(value) = body.shift_remove("ring") {
-        extras.ring = Some(value.as_bool().ok_or_else(|| Refusal::bad("ring must be true or false"))?);
-    }
     if let Some(value) = body.shift_remove("Origin") {
         let known = value.as_str().filter(|origin| ["AWS Referral", "Partner Referral"].contains(origin));
         let origin = known.ok_or_else(|| Refusal::bad("Origin must be AWS Referral or Partner Referral"))?;
@@ -230,88 +277,94 @@ fn apply_extras(state: &mut State, id: &str, extras: Extras) -> Result<(), Refus
     Ok(())
 }
 
-/// What an opportunity has when nobody says otherwise.
-fn sample(now: Timestamp) -> Body {
-    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
-    let sample = json!({
-        "PrimaryNeedsFromAws": ["Co-Sell - Deal Support"],
-        "NationalSecurity": "No",
-        "Customer": {
-            "Account": {
-                "CompanyName": "Example Customer",
-                "Industry": "Software and Internet",
-                "WebsiteUrl": "https://customer.example",
-                "Address": {
-                    "CountryCode": "US",
-                    "StateOrRegion": "Washington",
-                    "City": "Seattle",
-                    "PostalCode": "98101",
-                    "StreetAddress": "1 Example Street",
-                },
-            },
-        },
-        "Project": {
-            "Title": "Example project",
-            "CustomerBusinessProblem": "The customer wants to leave its own data centre within a year.",
-            "CustomerUseCase": "Migration / Database Migration",
-            "DeliveryModels": ["SaaS or PaaS"],
-            "SalesActivities": ["Initialized discussions with customer"],
-            "OtherSolutionDescription": "Example solution",
-            "ExpectedCustomerSpend": [
-                {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
-            ],
-        },
-        "OpportunityType": "Net New Business",
-        "Marketing": {"Source": "None"},
-        "LifeCycle": {"Stage": "Prospect", "TargetCloseDate": close, "ReviewStatus": "Approved"},
-    });
-    sample.as_object().cloned().unwrap_or_default()
-}
-
 async fn create_opportunity(Shared(control): Shared<Control>, body: Bytes) -> Response {
     answered(read::<Body>(&body).and_then(|mut given| {
         let extras = take_extras(&mut given)?;
         control.world.with(|state, now| {
-            let mut body = sample(now);
-            text::merge(&mut body, &given);
-            checked(&TABLE.opportunity, &body)?;
-            let body = text::normal_object(&body);
-            let ring = extras.ring.unwrap_or(true);
-            let origin = extras.origin.clone().unwrap_or_else(|| "AWS Referral".to_owned());
-            let opportunity = operations::new_opportunity(state, body, &origin, now);
-            let id = opportunity.id.clone();
-            if opportunity.review_status() != "Pending Submission" {
-                opportunity.share("Co-Sell", "Full");
-                if opportunity.review_status() == "Approved" {
-                    opportunity.engage();
-                }
-            }
-            if let Err(refusal) = apply_extras(state, &id, extras) {
-                state.partner_central.opportunities.remove(&id);
-                return Err(refusal);
-            }
-            if ring {
-                state.ring_opportunity("Opportunity Created", &id, now);
-            }
-            Ok((StatusCode::CREATED, json!({"Id": id})))
+            let body = new_body(&given, now)?;
+            Ok((StatusCode::CREATED, json!({"Id": put_opportunity(state, &body, extras, now)?})))
         })
     }))
+}
+
+/// Many at once, told apart by the numbers behind their titles.
+async fn create_opportunities(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let count = given.shift_remove("count").and_then(|count| count.as_u64());
+        let count = count
+            .filter(|count| (1..=MOST_AT_ONCE).contains(count))
+            .ok_or_else(|| Refusal::bad(format!("count must be 1 to {MOST_AT_ONCE}")))?;
+        let extras = take_extras(&mut given)?;
+        control.world.with(|state, now| {
+            let path = "Project.Title";
+            let body = new_body(&given, now)?;
+            let title = text::str_at(&body, path).unwrap_or_default();
+            let numbered = |number: u64| {
+                let mut body = body.clone();
+                text::set(&mut body, path, json!(format!("{title} {number}")));
+                body
+            };
+            // The last title is the longest: either all fit or none is made.
+            checked(&TABLE.opportunity, &numbered(count))?;
+            let ids: Result<Vec<String>, Refusal> =
+                (1..=count).map(|number| put_opportunity(state, &numbered(number), extras.clone(), now)).collect();
+            Ok((StatusCode::CREATED, json!({"Ids": ids?})))
+        })
+    }))
+}
+
+/// The body that is asked for, completed by the sample's.
+fn new_body(given: &Body, now: Timestamp) -> Result<Body, Refusal> {
+    let mut body = samples::opportunity(now);
+    text::merge(&mut body, given);
+    checked(&TABLE.opportunity, &body)?;
+    Ok(text::normal_object(&body))
+}
+
+fn put_opportunity(state: &mut State, body: &Body, extras: Extras, now: Timestamp) -> Result<String, Refusal> {
+    let ring = extras.ring;
+    let origin = extras.origin.as_deref().unwrap_or("AWS Referral");
+    let opportunity = operations::new_opportunity(state, body.clone(), origin, now);
+    let id = opportunity.id.clone();
+    if opportunity.review_status() != "Pending Submission" {
+        opportunity.share("Co-Sell", "Full");
+        if opportunity.review_status() == "Approved" {
+            opportunity.engage();
+        }
+    }
+    if let Err(refusal) = apply_extras(state, &id, extras) {
+        state.partner_central.opportunities.remove(&id);
+        return Err(refusal);
+    }
+    if ring {
+        state.ring_opportunity("Opportunity Created", &id, now);
+    }
+    Ok(id)
+}
+
+async fn list_opportunities(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| state.partner_central.opportunities.values().map(behind).collect()))))
 }
 
 async fn view_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
     answered(control.world.with(|state, _| {
         let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
-        Ok(ok(json!({
-            "Id": known.id,
-            "Origin": known.origin,
-            "hidden": known.hidden,
-            "LastModifiedDate": text::millis(known.modified),
-            "body": known.body,
-            "OpportunityTeam": known.team,
-            "RelatedEntityIdentifiers": known.related,
-            "Summary": known.summary,
-        })))
+        Ok(ok(behind(known)))
     }))
+}
+
+/// An opportunity as it is stored.
+fn behind(known: &Opportunity) -> Value {
+    json!({
+        "Id": known.id,
+        "Origin": known.origin,
+        "hidden": known.hidden,
+        "LastModifiedDate": text::millis(known.modified),
+        "body": known.body,
+        "OpportunityTeam": known.team,
+        "RelatedEntityIdentifiers": known.related,
+        "Summary": known.summary,
+    })
 }
 
 async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
@@ -322,7 +375,7 @@ async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<Strin
             let mut body = known.body.clone();
             text::merge(&mut body, &given);
             checked(&TABLE.opportunity, &body)?;
-            let ring = extras.ring.unwrap_or(true);
+            let ring = extras.ring;
             apply_extras(state, &id, extras)?;
             let stamp = state.partner_central.stamp(now);
             if let Some(known) = state.partner_central.opportunities.get_mut(&id) {
@@ -353,7 +406,7 @@ async fn edit_summary(Shared(control): Shared<Control>, Path(id): Path<String>, 
             if let Some(origin) = extras.origin {
                 known.origin = origin;
             }
-            if extras.ring.unwrap_or(true) {
+            if extras.ring {
                 state.ring_opportunity("Opportunity Updated", &id, now);
             }
             Ok(ok(json!({"Id": id})))
@@ -372,31 +425,36 @@ struct Review {
 async fn review(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     answered(read::<Review>(&body).and_then(|review| {
         control.world.with(|state, now| {
-            let stamp = state.partner_central.stamp(now);
-            let known =
-                state.partner_central.opportunities.get_mut(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
-            let mut body = known.body.clone();
-            for (path, value) in [
-                ("LifeCycle.ReviewStatus", Some(review.status)),
-                ("LifeCycle.ReviewComments", review.comments),
-                ("LifeCycle.ReviewStatusReason", review.reason),
-            ] {
-                match value {
-                    Some(value) => text::set(&mut body, path, json!(value)),
-                    None => text::remove(&mut body, path),
-                }
-            }
-            checked(&TABLE.opportunity, &body)?;
-            known.body = body;
-            known.modified = stamp;
-            if known.summary.is_none() && known.review_status() != "Pending Submission" {
-                known.share("Co-Sell", "Full");
-            }
-            state.reviewed(&id, now);
-            state.ring_opportunity("Opportunity Updated", &id, now);
+            let stamp = decided_by_aws(state, &id, review, now)?;
             Ok(ok(json!({"Id": id, "LastModifiedDate": text::millis(stamp)})))
         })
     }))
+}
+
+/// AWS decides on an opportunity, and with it on the invitation that was sent with it.
+fn decided_by_aws(state: &mut State, id: &str, review: Review, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let stamp = state.partner_central.stamp(now);
+    let known = state.partner_central.opportunities.get_mut(id).ok_or_else(|| Refusal::absent("opportunity"))?;
+    let mut body = known.body.clone();
+    for (path, value) in [
+        ("LifeCycle.ReviewStatus", Some(review.status)),
+        ("LifeCycle.ReviewComments", review.comments),
+        ("LifeCycle.ReviewStatusReason", review.reason),
+    ] {
+        match value {
+            Some(value) => text::set(&mut body, path, json!(value)),
+            None => text::remove(&mut body, path),
+        }
+    }
+    checked(&TABLE.opportunity, &body)?;
+    known.body = body;
+    known.modified = stamp;
+    if known.summary.is_none() && known.review_status() != "Pending Submission" {
+        known.share("Co-Sell", "Full");
+    }
+    state.reviewed(id, now);
+    state.ring_opportunity("Opportunity Updated", id, now);
+    Ok(stamp)
 }
 
 #[derive(Deserialize)]
@@ -422,135 +480,108 @@ async fn ring(Shared(control): Shared<Control>, Path(id): Path<String>, body: By
     }))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewInvitation {
-    #[serde(default = "opportunity_invitation")]
-    payload_type: String,
-    #[serde(default)]
-    customer: Body,
-    #[serde(default)]
-    project: Body,
-    #[serde(default)]
-    interaction: Body,
-    contacts: Option<Vec<Value>>,
-    responsibilities: Option<Vec<String>>,
-    title: Option<String>,
-    message: Option<String>,
-    hidden: Option<Body>,
-    expires_in_seconds: Option<u32>,
-    ring: Option<bool>,
-}
-
-fn opportunity_invitation() -> String {
-    "OpportunityInvitation".to_owned()
-}
-
 async fn create_invitation(Shared(control): Shared<Control>, body: Bytes) -> Response {
-    answered(read::<NewInvitation>(&body).and_then(|given| {
+    answered(read::<samples::NewInvitation>(&body).and_then(|given| {
         control.world.with(|state, now| {
             let ring = given.ring.unwrap_or(true);
-            let invitation = invitation(given, now)?;
+            let invitation = samples::invitation(given, now)?;
             let (id, engagement) = (invitation.id.clone(), invitation.engagement.clone());
             let expires = text::nanos(invitation.expires);
-            if ring {
-                state.receive_invitation(invitation, now);
-            } else {
-                state.partner_central.invitations.insert(id.clone(), invitation);
-            }
+            state.ringing(ring, |state| state.receive_invitation(invitation, now));
             Ok((StatusCode::CREATED, json!({"Id": id, "EngagementId": engagement, "ExpirationDate": expires})))
         })
     }))
 }
 
-fn invitation(given: NewInvitation, now: Timestamp) -> Result<Invitation, Refusal> {
-    let rows = TABLE
-        .invitation
-        .get(&given.payload_type)
-        .ok_or_else(|| Refusal::bad("payload_type must be OpportunityInvitation or LeadInvitation"))?;
-    let mut payload = Map::new();
-    let close = (now + SignedDuration::from_hours(24 * 90)).strftime("%Y-%m-%d").to_string();
-    let mut hidden = Map::new();
-    let standard = if given.payload_type == "LeadInvitation" {
-        json!({
-            "Customer": {"CompanyName": "Example Customer", "CountryCode": "US"},
-            "Interaction": {"ContactBusinessTitle": "Head of IT"},
-        })
-    } else {
-        let address = text::str_at(&given.customer, "CountryCode").filter(|country| *country != "US").map_or_else(
-            || json!({"StateOrRegion": "Washington", "City": "Seattle", "PostalCode": "98101"}),
-            |_| json!({"City": "Example City", "PostalCode": "10115"}),
-        );
-        text::set(&mut hidden, "Customer.Account.Address", address);
-        if given.hidden.is_none() {
-            let contacts = json!([{
-                "FirstName": "Casey",
-                "LastName": "Customer",
-                "Email": "casey@customer.example",
-                "Phone": "+12065550100",
-                "BusinessTitle": "Head of IT",
-            }]);
-            text::set(&mut hidden, "Customer.Contacts", contacts);
-        }
-        json!({
-            "SenderContacts": [
-                {"Email": "sam.seller@aws.example", "FirstName": "Sam", "LastName": "Seller"},
-            ],
-            "ReceiverResponsibilities": ["Software Partner"],
-            "Customer": {
-                "CompanyName": "Example Customer",
-                "WebsiteUrl": "https://customer.example",
-                "Industry": "Software and Internet",
-                "CountryCode": "US",
-            },
-            "Project": {
-                "Title": "Example referral",
-                "BusinessProblem": "The customer wants to leave its own data centre within a year.",
-                "TargetCompletionDate": close,
-                "ExpectedCustomerSpend": [
-                    {"Amount": "1000.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"},
-                ],
-            },
-        })
-    };
-    let mut parts = Map::new();
-    for (key, part) in [("Customer", given.customer), ("Project", given.project), ("Interaction", given.interaction)] {
-        if !part.is_empty() {
-            parts.insert(key.to_owned(), Value::Object(part));
-        }
-    }
-    if let Some(contacts) = given.contacts {
-        parts.insert("SenderContacts".to_owned(), Value::Array(contacts));
-    }
-    if let Some(responsibilities) = given.responsibilities {
-        parts.insert("ReceiverResponsibilities".to_owned(), json!(responsibilities));
-    }
-    text::merge(&mut payload, standard.as_object().unwrap_or(&Map::new()));
-    text::merge(&mut payload, &parts);
-    checked(rows, &payload)?;
-    text::merge(&mut hidden, &given.hidden.unwrap_or_default());
-    checked_hidden(&hidden)?;
-    let mut invitation = Invitation::new(&given.payload_type, payload, now);
-    invitation.hidden = hidden;
-    invitation.message = given.message;
-    if let Some(title) = given.title {
-        invitation.title = title.chars().take(40).collect();
-    }
-    let open = given.expires_in_seconds.map_or(OPEN, |seconds| SignedDuration::from_secs(i64::from(seconds)));
-    invitation.expires = now + open;
-    Ok(invitation)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decide {
+    status: Decision,
+    reason: Option<String>,
+    ring: Option<bool>,
 }
 
-/// Hidden members are part of an opportunity: what the payload shows already may be missing.
-fn checked_hidden(hidden: &Body) -> Result<(), Refusal> {
-    let mut whole = hidden.clone();
-    if text::at(&whole, "Customer.Account").is_some() && text::at(&whole, "Customer.Account.CompanyName").is_none() {
-        text::set(&mut whole, "Customer.Account.CompanyName", json!("shown already"));
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Decision {
+    Accepted,
+    Rejected,
+    Expired,
+}
+
+/// The receiver's people decide in their own pages: no task tells of it.
+async fn decide(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Decide>(&body).and_then(|given| {
+        control.world.with(|state, now| {
+            state.ringing(given.ring.unwrap_or(true), |state| decided(state, &id, given.status, given.reason, now))?;
+            let known = state.partner_central.invitation(&id)?;
+            let of = |opportunity: &&Opportunity| opportunity.engagement.as_ref() == Some(&known.engagement);
+            let opportunity = state.partner_central.opportunities.values().find(of);
+            Ok(ok(json!({
+                "Id": id,
+                "Status": known.status,
+                "EngagementId": known.engagement,
+                "OpportunityId": opportunity.map(|opportunity| &opportunity.id),
+            })))
+        })
+    }))
+}
+
+fn decided(
+    state: &mut State,
+    id: &str,
+    decision: Decision,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let known = state.partner_central.invitation(id)?.open()?;
+    let submitted = known.opportunity.clone().filter(|_| known.ours);
+    let referral = known.payload_type == "OpportunityInvitation";
+    match (decision, submitted) {
+        (Decision::Expired, _) => state.expire_invitation(id, now)?,
+        (Decision::Accepted, Some(opportunity)) => {
+            let review = Review { status: "Approved".to_owned(), comments: None, reason: None };
+            decided_by_aws(state, &opportunity, review, now)?;
+        }
+        (Decision::Rejected, Some(opportunity)) => {
+            let review = Review { status: "Rejected".to_owned(), comments: None, reason };
+            decided_by_aws(state, &opportunity, review, now)?;
+        }
+        (Decision::Accepted, None) if referral => {
+            state.accept_referral(id, now)?;
+        }
+        (Decision::Accepted, None) => {
+            state.join_invited(id, now)?;
+        }
+        (Decision::Rejected, None) => state.reject_invited(id, reason, now)?,
     }
-    if whole.keys().any(|key| !lifecycle::BODY.contains(&key.as_str())) {
-        return Err(Refusal::bad(format!("hidden takes only {}", lifecycle::BODY.join(", "))));
-    }
-    checked(&TABLE.opportunity, &whole)
+    Ok(())
+}
+
+async fn view_engagement(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
+    answered(control.world.with(|state, _| {
+        let known = state.partner_central.engagements.get(&id).ok_or_else(|| Refusal::absent("engagement"))?;
+        let mut view = known.full(state);
+        view["members"] = json!(known.members);
+        Ok(ok(view))
+    }))
+}
+
+async fn edit_engagement(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    answered(read::<Body>(&body).and_then(|mut given| {
+        let ring = take_ring(&mut given)?;
+        control.world.with(|state, now| {
+            let known = state.partner_central.engagements.get_mut(&id).ok_or_else(|| Refusal::absent("engagement"))?;
+            known.edit(given, now)?;
+            let modified = text::nanos(known.modified);
+            // Whoever is not in an engagement hears nothing of it.
+            let heard = known.members.contains(&state.settings.account);
+            if ring && heard {
+                state.ring_engagement("Updated", &id, now);
+            }
+            Ok(ok(json!({"Id": id, "ModifiedAt": modified})))
+        })
+    }))
 }
 
 async fn faults(Shared(control): Shared<Control>) -> Response {
@@ -570,6 +601,31 @@ async fn add_fault(Shared(control): Shared<Control>, body: Bytes) -> Response {
 async fn clear_faults(Shared(control): Shared<Control>) -> Response {
     control.world.with(|state, _| state.faults.clear());
     answered(Ok(ok(json!({}))))
+}
+
+async fn weather(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(control.world.with(|state, _| seen(&state.weather)))))
+}
+
+fn seen(weather: &BTreeMap<Face, Weather>) -> Value {
+    weather.values().map(|weather| json!(weather)).collect()
+}
+
+async fn set_weather(Shared(control): Shared<Control>, body: Bytes) -> Response {
+    answered(read::<Forecast>(&body).and_then(|forecast| {
+        if !(0.0..=100.0).contains(&forecast.percent) {
+            return Err(Refusal::bad("percent must be 0 to 100"));
+        }
+        if forecast.kinds.is_empty() {
+            return Err(Refusal::bad("kinds must name at least one kind"));
+        }
+        control.world.with(|state, _| state.weather.insert(forecast.face, Weather::new(forecast)));
+        Ok(ok(json!({})))
+    }))
+}
+
+async fn clear_weather(Shared(control): Shared<Control>) -> Response {
+    answered(Ok(ok(seen(&control.world.with(|state, _| std::mem::take(&mut state.weather))))))
 }
 
 #[derive(Deserialize)]
