@@ -171,7 +171,16 @@ def test_a_lead_of_an_engagement_is_accepted_and_converted(story: demo.Story) ->
     story.aws.edits_engagement(engagement, Lead={"Customer": {"CompanyName": "Bergbahn Holding AG"}})
     eventually("AWS's change", lambda: lead_row(story, engagement)["Company"] == "Bergbahn Holding AG")
 
-    deal = story.rep.creates("Opportunity", Name="Lift telemetry", StageName="Prospecting", CloseDate="2027-06-30")
+    # What the lead does not say, AWS wants of its opportunity.
+    deal = story.rep.creates(
+        "Opportunity",
+        Name="Lift telemetry",
+        StageName="Prospecting",
+        CloseDate="2027-06-30",
+        ACE_Industry__c="Transportation and Logistics",
+        ACE_Customer_Website__c="https://bergbahn.example",
+        ACE_Monthly_Revenue__c=900,
+    )
     story.rep.edits("Lead", row["Id"], IsConverted=True, ConvertedOpportunityId=deal)
     story.pushes()
     converted = story.expect(deal, ACE_Review_Status__c="Pending Submission")
