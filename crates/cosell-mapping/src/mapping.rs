@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields, Unshared,
     file::Part,
     way::{Translation, Untranslatable, Watch},
 };
@@ -48,6 +48,8 @@ pub struct ObjectMapping {
     pub share: Option<String>,
     /// The CRM record of which a new one is a copy.
     pub template: Option<String>,
+    /// What becomes of a shared record whose check box was cleared.
+    pub unshared: Unshared,
     /// What becomes of a record whose CRM record was deleted.
     pub deleted: Deleted,
     /// Fields of a referral.
@@ -297,6 +299,12 @@ impl ObjectMapping {
     /// Whether a rep asks for a record with these fields to be shared with AWS.
     pub fn wants_share(&self, crm: &CrmFields) -> bool {
         self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true) && self.in_scope(crm)
+    }
+
+    /// Whether nothing is to be sent any more of a record that was shared, since a rep has cleared the check box.
+    pub fn stops(&self, crm: &CrmFields) -> bool {
+        let cleared = |name| !crm.get(name).is_some_and(CrmValue::is_true);
+        self.unshared == Unshared::Stop && self.share.as_ref().is_some_and(cleared)
     }
 
     /// Whether a CRM record takes part.

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields, Unshared,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -23,11 +23,13 @@ struct Section {
     ace_id: String,
     /// The CRM's check box by which a rep shares a record with AWS.
     share: Option<String>,
+    /// What becomes of a record that was shared from the CRM, when a rep clears the check box again.
+    unshared: Option<Unshared>,
     /// The CRM's record of which a new one is a copy.
     template: Option<String>,
     /// Records at AWS whose CRM identifier is this and digits are history that nobody wants.
     dummy_ids: Option<String>,
-    /// What becomes of a record whose CRM record somebody deleted, when AWS changes it.
+    /// What becomes of a record whose CRM record somebody deleted, when AWS changes it. Nothing is deleted or closed at AWS.
     deleted: Option<Deleted>,
     /// CRM fields in which cosell says how a record stands.
     status: Option<StatusFields>,
