@@ -55,14 +55,17 @@ impl Deliver {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         };
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
-            return Ok(Disposition::Skip(SkipReason::Deleted));
+            return self.deleted(object, record).await;
         };
         if !object.in_scope(&crm.fields) {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         }
         let key = LinkKey::Crm(record);
-        let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        let mut link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
         converger.unclaimed(&link)?;
+        if self.stopped(object, &crm, &mut link).await? {
+            return Ok(Disposition::Skip(SkipReason::Unshared));
+        }
         let (ours, unmappable) = object.to_ace(&crm.fields);
         let mut case = Case { object, crm, ours, link };
         if !unmappable.is_empty() {
@@ -93,6 +96,38 @@ impl Deliver {
             }
             (other, _) => other,
         }
+    }
+
+    /// A record that the CRM does not have any more. One that was linked is missed.
+    async fn deleted(&self, object: &ObjectMapping, record: CrmRef) -> Result<Disposition, SyncError> {
+        let converger = &self.from_aws.converger;
+        let link = converger.ledger.link(&LinkKey::Crm(record.clone())).await?;
+        if let Some(mut link) = link.filter(|link| link.misses(&record)) {
+            converger.unclaimed(&link)?;
+            converger.deleted(object, &mut link).await?;
+        }
+        Ok(Disposition::Skip(SkipReason::Deleted))
+    }
+
+    /// Whether nothing is to be sent of a record, since a rep took back the sharing. Only what was shared from here has a
+    /// share to take back: referrals and what was linked otherwise never had the check box ticked.
+    async fn stopped(&self, object: &ObjectMapping, crm: &CrmRecord, link: &mut Link) -> Result<bool, SyncError> {
+        let converger = &self.from_aws.converger;
+        let stopped = link.share.is_some() && object.stops(&crm.fields);
+        if link.stopped == stopped && !link.unlinked {
+            return Ok(stopped);
+        }
+        if stopped && !link.stopped {
+            converger.report(object, crm, &Report::stopped()).await?;
+            let mut entry =
+                converger.entry(Purpose::Push, Status::Partial, "not shared any more: changes are not sent", link);
+            entry.direction = Direction::ToAws;
+            converger.ledger.log(&[entry]).await?;
+        }
+        link.stopped = stopped;
+        link.unlinked = false;
+        converger.ledger.save(link).await?;
+        Ok(stopped)
     }
 
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.

@@ -130,9 +130,12 @@ pub struct Link {
     /// When AWS was asked for what was last brought into the CRM: what rang well before that is in it.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
-    /// Whether somebody deleted the CRM's record and it is to stay so.
+    /// Whether somebody deleted the CRM's record, and that was said.
     #[serde(default)]
     pub unlinked: bool,
+    /// Whether a rep took back the sharing, and that was said: nothing is sent to AWS.
+    #[serde(default)]
+    pub stopped: bool,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -153,6 +156,7 @@ impl Link {
             review: None,
             read_at: None,
             unlinked: false,
+            stopped: false,
             claimed_until: None,
         }
     }
@@ -168,6 +172,7 @@ impl Link {
     pub fn without_crm(&mut self) {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
         self.base = Map::new();
+        self.unlinked = false;
     }
 
     /// The opportunity at AWS.
@@ -204,6 +209,11 @@ impl Link {
     /// The record in the CRM.
     pub fn crm(&self) -> Option<&CrmRef> {
         self.keys.iter().find_map(|key| if let LinkKey::Crm(record) = key { Some(record) } else { None })
+    }
+
+    /// Whether this record of the CRM is missed when it is gone: another one may have taken its place, or it was said.
+    pub fn misses(&self, record: &CrmRef) -> bool {
+        !self.unlinked && self.crm() == Some(record)
     }
 
     /// The identifier that AWS's users know it by.
