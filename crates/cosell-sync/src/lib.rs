@@ -9,6 +9,7 @@ pub mod files;
 pub mod from_aws;
 mod link;
 pub mod log;
+pub mod named;
 pub mod notice;
 pub mod ports;
 pub mod push;
