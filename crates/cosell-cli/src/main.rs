@@ -45,6 +45,8 @@ enum Command {
     Config(commands::config::Command),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),
+    /// Brings AWS in step with some records of the CRM, at once.
+    Push(commands::push::Args),
     /// The sync log: what was done for which record.
     Log(commands::log::Args),
     /// Dead letters: messages that could not be worked off, with their cause.
@@ -63,6 +65,7 @@ async fn main() -> std::process::ExitCode {
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
+        Command::Push(args) => commands::push::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };

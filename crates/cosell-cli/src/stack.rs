@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use cosell_aws::{Aws, PartnerCentralClient, Quotas};
+use cosell_crm::Salesforce;
+use cosell_mapping::Mapping;
 use cosell_model::Catalog;
+use cosell_sync::{named::Named, ports::Crm};
 
 /// Why a command failed.
 pub type Error = Box<dyn std::error::Error>;
@@ -50,6 +53,32 @@ impl Stack {
             writes_per_day: number("WritesPerDay")?,
         };
         Ok(self.aws.partner_central(self.catalog()?, self.output("Table")?, quotas))
+    }
+
+    /// Its CRM.
+    pub async fn crm(&self) -> Result<Box<dyn Crm>, Error> {
+        let secret = self.aws.secret(self.output("CrmSecretArn")?).await?;
+        Ok(Box::new(Salesforce::connect(self.output("SalesforceEndpoint")?, &secret)?))
+    }
+
+    /// The mapping that its functions use.
+    async fn mapping(&self) -> Result<Mapping, Error> {
+        let (mapping, refused) = self.aws.mapping(self.output("ConfigBucket")?).await?;
+        if refused.is_some() {
+            eprintln!(
+                "note: the stack's mapping cannot be used, and the last good one is: `cosell config push` a sound one"
+            );
+        }
+        Ok(mapping)
+    }
+
+    /// What puts records of the CRM that are named on the queue to AWS.
+    pub async fn named(&self) -> Result<Named, Error> {
+        Ok(Named {
+            crm: self.crm().await?,
+            queue: Box::new(self.aws.queue(self.output("FnDeliverQueue")?)),
+            mapping: self.mapping().await?,
+        })
     }
 
     /// Its dead-letter queues that a function parks on: (name, queue, source).

@@ -4,14 +4,13 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
-use cosell_crm::{Salesforce, salesforce};
+use cosell_crm::salesforce;
 use cosell_mapping::{
     Coverage, Description, Finding, Mapping, ObjectMapping, Severity, WantedField, check,
     explain::{self, Explained},
     propose, reference, schema,
 };
 use cosell_model::{Kind, Record};
-use cosell_sync::ports::Crm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -194,8 +193,7 @@ fn objects(mapping: &Mapping) -> BTreeSet<String> {
 /// What the CRM of a stack says about these objects.
 async fn live(stack: &str, objects: BTreeSet<String>) -> Result<Vec<Description>, Error> {
     let stack = Stack::find(stack).await?;
-    let secret = stack.aws.secret(stack.output("CrmSecretArn")?).await?;
-    let crm = Salesforce::connect(stack.output("SalesforceEndpoint")?, &secret)?;
+    let crm = stack.crm().await?;
     let mut described = Vec::new();
     for object in objects {
         described.push(crm.describe(&object).await?);
