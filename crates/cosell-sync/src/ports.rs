@@ -203,8 +203,10 @@ pub trait PartnerCentral: Send + Sync {
     async fn associate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
     /// `DisassociateOpportunity`. What is not associated any more is no error.
     async fn disassociate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
+    /// `AssignOpportunity`, with one of [`assignees`](cosell_model::api::assignees).
+    async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()>;
     /// `StartEngagementFromOpportunityTask`: submits to AWS.
-    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task>;
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, visibility: &str) -> PortResult<Task>;
     /// `StartEngagementByAcceptingInvitationTask`.
     async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task>;
     /// `AcceptEngagementInvitation`: joins the engagement of a lead. What is accepted already is no error.
