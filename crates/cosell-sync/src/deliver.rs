@@ -1,13 +1,14 @@
 //! From the CRM to AWS: sharing, updating, answering referrals. The CRM's record is fetched and its present state
 //! decides what is to be done; the message only says that it changed.
 
-use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
+use cosell_mapping::{CrmValue, ObjectMapping, Plan, ReferralFields, Side};
 use cosell_model::{
     Field, Kind, OpportunityId, Record, Value, Wire, api,
     catalog::{Entity, Write},
     life_cycle::{Acceptance, Access, ReviewStatus, Standing, State},
     validate::{self, Operation, Problem, validate},
 };
+use jiff::Timestamp;
 
 use crate::{
     Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
@@ -98,7 +99,7 @@ impl Deliver {
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
-        let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
+        let problems = validate(&case.ours, &checked_for(Operation::Submit, Standing::default(), (converger.now)()));
         if !problems.is_empty() {
             return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
         }
@@ -227,20 +228,7 @@ impl Deliver {
             }
             let plan =
                 case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
-            let standing = Standing::of(&aws);
-            let mut changes = Record::new(Kind::Opportunity);
-            let (mut later, mut never) = (Vec::new(), Vec::new());
-            for (mapping, value) in plan.won_by(Side::Crm) {
-                match standing.access(Kind::Opportunity, mapping.ace) {
-                    Access::Open => changes.set(mapping.ace, value.clone()),
-                    Access::Later => later.push(mapping.ace),
-                    Access::Never => never.push(mapping.ace),
-                }
-            }
-            let mut merged = aws.clone();
-            changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
-            let mut wrong = validate(&merged, &self.case(Operation::Update, standing));
-            wrong.retain(|problem| changes.value(problem.field).is_some());
+            let Outgoing { changes, later, never, wrong } = Outgoing::of(&plan, &aws, (converger.now)());
             if !wrong.is_empty() {
                 let problems = in_crm_words(case.object, wrong);
                 return self.refuse(case, "some fields are not as AWS takes them", problems).await;
@@ -402,17 +390,50 @@ impl Deliver {
         Ok(Disposition::Skip(SkipReason::Rejected))
     }
 
-    fn case(&self, operation: Operation, standing: Standing) -> validate::Case<'static> {
-        let today = (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date();
-        validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
-    }
-
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
         let now = (self.from_aws.converger.now)();
         let mut entry = Entry::new(now, Direction::ToAws, Purpose::Push, status, message.to_owned()).about(&case.link);
         entry.crm_id = Some(case.crm.id.clone());
         entry
     }
+}
+
+/// What of a merge AWS takes now, what it takes later or never, and what it would refuse.
+pub(crate) struct Outgoing {
+    /// What goes.
+    pub(crate) changes: Record,
+    /// What waits for AWS's review.
+    pub(crate) later: Vec<&'static Field>,
+    /// What is closed for good.
+    pub(crate) never: Vec<&'static Field>,
+    /// Why nothing goes.
+    pub(crate) wrong: Vec<Problem>,
+}
+
+impl Outgoing {
+    /// Sorts what the CRM wins in an opportunity.
+    pub(crate) fn of(plan: &Plan<'_>, aws: &Record, now: Timestamp) -> Self {
+        let standing = Standing::of(aws);
+        let mut changes = Record::new(Kind::Opportunity);
+        let (mut later, mut never) = (Vec::new(), Vec::new());
+        for (mapping, value) in plan.won_by(Side::Crm) {
+            match standing.access(Kind::Opportunity, mapping.ace) {
+                Access::Open => changes.set(mapping.ace, value.clone()),
+                Access::Later => later.push(mapping.ace),
+                Access::Never => never.push(mapping.ace),
+            }
+        }
+        let mut merged = aws.clone();
+        changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
+        let mut wrong = validate(&merged, &checked_for(Operation::Update, standing, now));
+        wrong.retain(|problem| changes.value(problem.field).is_some());
+        Self { changes, later, never, wrong }
+    }
+}
+
+fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
 }
 
 /// A rep's answer to a referral that is still open.

@@ -14,9 +14,11 @@ pub mod ports;
 pub mod push;
 pub mod reconcile;
 pub mod replay;
+mod walk;
 mod work;
 
 pub use converge::{Arrival, Converged, Converger};
 pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
 pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share};
+pub use walk::{Progress, every_opportunity};
 pub use work::Work;
