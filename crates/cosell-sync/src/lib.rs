@@ -2,6 +2,7 @@
 //!
 //! Work acts only through the traits in [`ports`]; how a message ends is decided here ([`Disposition`]) and by no door.
 
+pub mod backfill;
 mod converge;
 pub mod deliver;
 mod disposition;
