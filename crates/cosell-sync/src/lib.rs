@@ -6,6 +6,7 @@ pub mod backfill;
 mod converge;
 pub mod deliver;
 mod disposition;
+pub mod drift;
 pub mod files;
 pub mod from_aws;
 mod link;

@@ -1,9 +1,11 @@
-//! An existing pipeline is linked.
+//! An existing pipeline is linked, and both sides are compared.
 
+use cosell_mapping::Mapping;
 use cosell_model::Catalog;
 use cosell_sync::{
-    CrmRef, Disposition, Link, LinkKey,
+    CrmRef, Disposition, Link, LinkKey, SkipReason,
     backfill::{Backfill, Decision, Deed, How, Note, Notes, Outcome, Plan, Question, Rule},
+    drift::{Drift, Goes, Line, Subject, Verdict},
     log::Purpose,
     ports::{Ledger, PortResult},
 };
@@ -284,4 +286,132 @@ async fn a_share_that_aws_refused_leaves_nothing_agreed_on() {
     assert_eq!(deeds(&world, &planned(), How::default()).await, [(2, Deed::Linked), (3, Deed::Linked)]);
     functions(&world).await;
     assert_eq!(world.crm_text("006A", "NextStep").as_deref(), Some("Ask"), "AWS's value is no change of AWS's");
+}
+
+fn drift(world: &Shared) -> Drift {
+    let converger = world.converger();
+    Drift {
+        partner_central: Box::new(world.clone()),
+        crm: converger.crm,
+        ledger: converger.ledger,
+        mapping: converger.mapping,
+        now: converger.now,
+    }
+}
+
+async fn apart(world: &Shared, subjects: &[Subject]) -> Vec<Line> {
+    let lines = drift(world).compare(subjects).await.unwrap();
+    lines.into_iter().filter(|line| !line.verdict.is_in_step()).collect()
+}
+
+fn verdicts(lines: &[Line]) -> Vec<(&'static str, Verdict, Option<Goes>)> {
+    lines.iter().map(|line| (line.field.unwrap_or("-"), line.verdict, line.goes)).collect()
+}
+
+/// One deal that is in step.
+async fn in_step(mapping: &str) -> Shared {
+    let world = Shared::default();
+    world.mutate(|w| {
+        w.mapping = Some(mapping.to_owned());
+        w.opportunities.insert("O1000001".into(), at_aws("O1000001"));
+    });
+    let id = "O1000001".parse().unwrap();
+    world.reader().opportunity(&id, Purpose::Event).await.unwrap();
+    world
+}
+
+const RECORD: &str = "006000000000000001";
+
+fn both() -> [Subject; 2] {
+    [Subject::Opportunity("O1000001".parse().unwrap()), Subject::Record(RECORD.into())]
+}
+
+#[tokio::test]
+async fn drift_says_what_the_functions_would_do() {
+    let mapping = crate::memory::MAPPING
+        .replace(
+            "customerDuns = \"ACE_Customer_Duns__c\"",
+            "customerDuns = { crm = \"ACE_Customer_Duns__c\", protect = true }",
+        )
+        .replace("city = \"ACE_Customer_City__c\"", "city = { crm = \"ACE_Customer_City__c\", policy = \"manual\" }");
+    let world = in_step(&mapping).await;
+    assert_eq!(apart(&world, &both()).await, []);
+    world.mutate(|w| {
+        let account = &mut w.opportunities.get_mut("O1000001").unwrap()["Customer"]["Account"];
+        account["Duns"] = json!("123456789");
+        account["Address"]["City"] = json!("Lübeck");
+        account["Address"]["StreetAddress"] = json!("Hafenstraße 1");
+    });
+    world.aws_edits("O1000001", "/Project/Title", json!("Grid lake"));
+    let edits = [
+        ("Name", json!("Grid")),
+        ("NextStep", json!("Meet")),
+        ("ACE_Customer_City__c", json!("Hamburg")),
+        ("ACE_Industry__c", json!("Agriculture")),
+        ("AWS_Stage__c", json!("Qualified")),
+    ];
+    world.rep_edits("Opportunity", RECORD, &edits);
+    world.mutate(|w| w.calls.clear());
+    let expected = [
+        ("awsStage", Verdict::OtherWay, Some(Goes::No)),
+        ("city", Verdict::Held, Some(Goes::No)),
+        ("customerDuns", Verdict::Protected, Some(Goes::No)),
+        ("industry", Verdict::Closed, Some(Goes::No)),
+        ("nextStep", Verdict::CrmChanged, Some(Goes::Yes)),
+        ("partnerProjectTitle", Verdict::AwsWins, Some(Goes::Yes)),
+        ("streetAddress", Verdict::AwsChanged, Some(Goes::Yes)),
+    ];
+    let lines = apart(&world, &both()[..1]).await;
+    assert_eq!(verdicts(&lines), expected);
+    assert_eq!(apart(&world, &both()[1..]).await, lines, "by either identifier");
+    let reads = ["GetOpportunity", "GetAwsOpportunitySummary", "fetch"];
+    assert!(world.mutate(|w| w.calls.clone()).iter().all(|call| reads.contains(&call.as_str())));
+
+    world.aws_edits("O1000001", "/LifeCycle/ReviewStatus", json!("In review"));
+    let waiting = verdicts(&apart(&world, &both()[..1]).await);
+    assert!(waiting.contains(&("nextStep", Verdict::Waits, Some(Goes::Later))), "{waiting:?}");
+    world.aws_edits("O1000001", "/LifeCycle/ReviewStatus", json!("Approved"));
+
+    // One value that cannot go keeps the others of the record from going.
+    world.rep_edits("Opportunity", RECORD, &[("ACE_Monthly_Revenue__c", json!("much"))]);
+    let stuck = verdicts(&apart(&world, &both()[..1]).await);
+    assert!(stuck.contains(&("expectedMonthlyAwsRevenue", Verdict::Unmappable, Some(Goes::No))), "{stuck:?}");
+    assert!(stuck.contains(&("nextStep", Verdict::CrmChanged, Some(Goes::No))), "{stuck:?}");
+    world.rep_edits("Opportunity", RECORD, &[("ACE_Monthly_Revenue__c", json!(-1))]);
+    let refused = verdicts(&apart(&world, &both()[..1]).await);
+    assert!(refused.contains(&("expectedMonthlyAwsRevenue", Verdict::Refused, Some(Goes::No))), "{refused:?}");
+    assert!(refused.contains(&("streetAddress", Verdict::AwsChanged, Some(Goes::Yes))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_goes_by_itself_is_in_step_once_the_functions_are_through() {
+    let world = in_step(crate::memory::MAPPING).await;
+    world.aws_edits("O1000001", "/Project/Title", json!("Grid lake"));
+    world.rep_edits("Opportunity", RECORD, &[("NextStep", json!("Meet"))]);
+    let lines = apart(&world, &both()[..1]).await;
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.goes == Some(Goes::Yes)), "{lines:?}");
+    let record = crate::memory::opportunity(RECORD);
+    assert!(matches!(world.deliver().record(record.clone()).await.unwrap(), Disposition::Done));
+    world.reader().opportunity(&"O1000001".parse().unwrap(), Purpose::Event).await.unwrap();
+    assert_eq!(apart(&world, &both()).await, []);
+    assert!(matches!(world.deliver().record(record).await.unwrap(), Disposition::Skip(SkipReason::Unchanged)));
+}
+
+#[tokio::test]
+async fn records_without_a_counterpart_have_a_line() {
+    let world = pipeline().await;
+    let subjects = ["O1000001", "O9999999"].map(|id| Subject::Opportunity(id.parse().unwrap()));
+    let records = ["006C", "006X"].map(|id| Subject::Record(id.into()));
+    let lines = apart(&world, &[subjects, records].concat()).await;
+    let stand: Vec<_> = lines.iter().map(|line| line.verdict).collect();
+    assert_eq!(stand, [Verdict::NotLinked, Verdict::NotAtAws, Verdict::NotLinked, Verdict::NotInCrm]);
+    world.mutate(|w| w.crm.remove("006D"));
+    let gone = apart(&world, &[Subject::Opportunity("O1000004".parse().unwrap())]).await;
+    assert_eq!((gone[0].verdict, gone[0].crm_id.as_deref()), (Verdict::NotInCrm, Some("006D")));
+
+    let scoped = crate::memory::MAPPING
+        .replace("[opportunity.status]", "[opportunity.only_aws]\ncountry = \"FR\"\n\n[opportunity.status]");
+    assert!(Mapping::parse(&scoped).is_ok());
+    world.mutate(|w| w.mapping = Some(scoped));
+    assert_eq!(apart(&world, &[Subject::Opportunity("O1000001".parse().unwrap())]).await, [], "nobody wants it");
 }
