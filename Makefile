@@ -19,10 +19,10 @@ CARGO_BUILD := cargo build --workspace --locked --bins --examples
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test check bench fuzz build deploy up down fmt clippy deny template python
+.PHONY: help demo test check bench campaign-from-aws fuzz build deploy up down fmt clippy deny template python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready ## play the story on the local stack and check every effect
 	$(CARGO_BUILD)
@@ -42,6 +42,10 @@ bench: .venv/.ready ## measure in an optimized build: the functions' start-up, m
 	$(BIN)/python tests/measure.py
 	cargo bench --locked --package cosell-model --bench file_form
 	cargo bench --locked --package cosell-mapping --bench records
+
+campaign-from-aws: .venv/.ready ## 10,000 events in bad weather with kills, within AWS's quotas: some 15 minutes (CAMPAIGN_SCALE=0.1 for a part)
+	$(CARGO_BUILD)
+	$(BIN)/python -u tests/campaign_from_aws.py
 
 SECONDS ?= 600
 

@@ -18,14 +18,14 @@ class NeverHappened(AssertionError):
     """What was waited for did not come."""
 
 
-def eventually(what: str, look: Callable[[], T | None], patience: float = 20.0) -> T:
+def eventually(what: str, look: Callable[[], T | None], patience: float = 20.0, every: float = 0.1) -> T:
     """Looks until there is something to see. Waits for a state, never for a signal."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         seen = look()
         if seen:
             return seen
-        time.sleep(0.1)
+        time.sleep(every)
     raise NeverHappened(f"{what}: not within {patience:.0f} s")
 
 
@@ -36,7 +36,7 @@ class Aws:
         self.control = control
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(method, self.control + path, json=body, timeout=10)
+        answer = requests.request(method, self.control + path, json=body, timeout=60)
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
@@ -107,6 +107,12 @@ class Aws:
 
     def opportunities(self) -> list[dict[str, Any]]:
         return self._call("GET", "/opportunities")
+
+    def switches(self, **switches: bool) -> None:
+        self._call("POST", "/switches", switches)
+
+    def reset_calls(self) -> None:
+        self._call("POST", "/calls/reset")
 
     def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
         calls = self._call("GET", "/calls")

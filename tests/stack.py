@@ -386,6 +386,18 @@ def serve_emulator() -> NoReturn:
 
     iam_actions.extract_iam_action = as_aws_names_it
 
+    # A condition on the events' source is one of IAM's, and the emulator does not know it.
+    tags = iam_actions.request_tag_context
+
+    def with_source(service: str, action: str, body: bytes, *arguments: Any) -> dict[str, Any]:
+        context = tags(service, action, body, *arguments)
+        if action == "events:PutEvents":
+            sources = {entry.get("Source") for entry in json.loads(body)["Entries"]}
+            context = {**context, "events:source": sources.pop() if len(sources) == 1 else sorted(sources)}
+        return context
+
+    iam_actions.request_tag_context = with_source
+
     answer = ministack.app
 
     async def behind_tls(scope: Any, receive: Any, send: Any) -> None:

@@ -25,7 +25,9 @@ def story() -> Iterator[demo.Story]:
         "PushSchedule": "rate(1 minute)",
         **{f"{name}Schedule": "rate(1 day)" for name in ("FilePoll", "Reconcile", "Replay")},
     }
-    with Stack.up("test", parameters=schedules) as stack:
+    # The campaigns keep to the real quotas; here they would only be waited for.
+    quotas = {"ReadsPerSecond": "50", "WritesPerSecond": "20"}
+    with Stack.up("test", parameters={**schedules, **quotas}) as stack:
         yield demo.Story(stack)
 
 
@@ -149,6 +151,107 @@ def test_a_record_is_refreshed_on_request(story: demo.Story) -> None:
     eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=silent))
     with pytest.raises(RuntimeError, match="neither an opportunity"):
         story.cosell("refresh", "006A")
+
+
+def lead_row(story: demo.Story, engagement: str) -> dict[str, Any] | None:
+    return story.aws.crm_row("Lead", ACE_Lead_Id__c=engagement)
+
+
+def test_a_lead_of_an_engagement_is_accepted_and_converted(story: demo.Story) -> None:
+    invited = story.aws.invites(payload_type="LeadInvitation", customer={"CompanyName": "Bergbahn AG"})
+    engagement = invited["EngagementId"]
+    row = eventually("the lead", lambda: lead_row(story, engagement))
+    assert (row["Company"], row["ACE_Referral_Status__c"]) == ("Bergbahn AG", "Pending"), row
+    assert row["LastName"] == "AWS lead", "the contact is hidden before acceptance"
+
+    story.rep.edits("Lead", row["Id"], ACE_Response__c="Accept")
+    story.pushes()
+    accepted = eventually("accepted", lambda: (found := lead_row(story, engagement)) and found["Email"] and found)
+    assert accepted["ACE_Referral_Status__c"] == "Accepted" and accepted["LastName"] != "AWS lead", accepted
+    story.aws.edits_engagement(engagement, Lead={"Customer": {"CompanyName": "Bergbahn Holding AG"}})
+    eventually("AWS's change", lambda: lead_row(story, engagement)["Company"] == "Bergbahn Holding AG")
+
+    # What the lead does not say, AWS wants of its opportunity.
+    deal = story.rep.creates(
+        "Opportunity",
+        Name="Lift telemetry",
+        StageName="Prospecting",
+        CloseDate="2027-06-30",
+        ACE_Industry__c="Transportation and Logistics",
+        ACE_Customer_Website__c="https://bergbahn.example",
+        ACE_Monthly_Revenue__c=900,
+    )
+    story.rep.edits("Lead", row["Id"], IsConverted=True, ConvertedOpportunityId=deal)
+    story.pushes()
+    converted = story.expect(deal, ACE_Review_Status__c="Pending Submission")
+    assert converted["Name"] == "Lift telemetry", "AWS's draft does not overwrite what the rep has"
+    opportunity = converted["ACE_Opportunity_Id__c"]
+    eventually(
+        "the draft has the rep's title",
+        lambda: story.aws.opportunity(opportunity)["body"]["Project"]["Title"] == "Lift telemetry",
+    )
+    assert len(story.aws.calls("StartOpportunityFromEngagementTask")) == 1
+    assert not story.aws.crm_row("Opportunity", Name="Converted from Lead")
+
+
+def test_a_referral_that_was_decided_without_an_event_is_found(story: demo.Story) -> None:
+    gone = [story.aws.invites(title=title)["Id"] for title in ("Taken back", "Taken elsewhere")]
+    for invitation in gone:
+        eventually("the referral", lambda it=invitation: story.opportunity_row(ACE_Invitation_Id__c=it))
+    story.quiet("FnInvitationQueue")
+    story.aws.decides(gone[0], "EXPIRED", ring=False)
+    opportunity = story.aws.decides(gone[1], "ACCEPTED", ring=False)["OpportunityId"]
+    found = story.stack.invoke("FnReconcile")
+    assert found["invitations_missed"] == 2 and found["opportunities_missed"] >= 1, found
+    rows = [
+        eventually(status, lambda it=it, s=status: story.opportunity_row(ACE_Invitation_Id__c=it, ACE_Referral_Status__c=s))
+        for it, status in zip(gone, ("Expired", "Accepted"), strict=True)
+    ]
+    story.expect(rows[1]["Id"], ACE_Opportunity_Id__c=opportunity)
+    assert len([row for row in story.aws.crm_rows("Opportunity") if row["ACE_Opportunity_Id__c"] == opportunity]) == 1
+    assert story.stack.invoke("FnReconcile")["invitations_missed"] == 0, "what is decided waits for nothing"
+
+
+def test_what_cosell_tells_is_as_its_samples_say(story: demo.Story) -> None:
+    events, sqs = story.stack.client("events"), story.stack.client("sqs")
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="told", EventPattern=json.dumps({"source": ["cosell"]}))
+    events.put_targets(Rule="told", Targets=[{"Id": "told", "Arn": arn}])
+
+    story.aws.invites(title="Soon over", expires_in_seconds=3600)
+    story.aws.invites(payload_type="LeadInvitation", customer={"CompanyName": "Talstation"})
+    known = story.aws.creates(Project={"Title": "Under review"}, ReviewStatus="Submitted")
+    row = eventually("the opportunity", lambda: story.opportunity_row(ACE_Opportunity_Id__c=known))
+    story.aws.reviews(known, "Action Required", "How many lifts?")
+    told = story.expect(row["Id"], ACE_Sync_Status__c="Action Required")
+    assert told["ACE_Sync_Message__c"].endswith("How many lifts?"), told
+    story.rep.creates(
+        "Opportunity", Name="Too early too", StageName="Prospecting", CloseDate="2027-01-01", Share_With_AWS__c=True
+    )
+    story.pushes()
+
+    samples = {}
+    for path in (EVENTS / "cosell").glob("*.json"):
+        sample = json.loads(path.read_text())
+        samples[sample["detail-type"]] = sample
+    seen: dict[str, dict[str, Any]] = {}
+
+    def all_told() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            event = json.loads(message["Body"])
+            sample = samples[event["detail-type"]]
+            if set(event["detail"]) == set(sample["detail"]):
+                seen[event["detail-type"]] = event
+        return set(seen) == set(samples)
+
+    try:
+        eventually("each kind", all_told, 40)
+    except AssertionError:
+        raise AssertionError(f"never told as the sample says: {set(samples) - set(seen)}") from None
+    for event in seen.values():
+        assert event["source"] == "cosell" and event["detail"]["catalog"] == "Sandbox"
+        assert not [word for word in ("lifts", "Under review", "Talstation") if word in json.dumps(event)], event
 
 
 def test_an_edit_reaches_aws_and_nothing_else_is_touched(story: demo.Story) -> None:
@@ -289,7 +392,8 @@ def test_no_log_line_tells_of_a_person(story: demo.Story) -> None:
 def test_every_sample_has_a_reader() -> None:
     samples = [path.relative_to(EVENTS).as_posix() for path in EVENTS.rglob("*") if path.suffix in (".json", ".txt")]
     assert samples
-    readers = "".join(
+    # cosell/*.json are read by folder.
+    readers = "cosell" + "".join(path.name for path in (EVENTS / "cosell").iterdir()) + "".join(
         path.read_text() for path in [Path(__file__), ROOT / "crates/cosell-sync/tests/use_cases.rs", ROOT / "tests/demo.py"]
     )
     readme = (EVENTS / "README.md").read_text()

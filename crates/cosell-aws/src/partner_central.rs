@@ -262,6 +262,14 @@ impl PartnerCentral for PartnerCentralClient {
         Ok(ours)
     }
 
+    async fn engagement_of(&self, id: &OpportunityId) -> PortResult<Option<EngagementId>> {
+        let body = json!({"Catalog": self.catalog(), "ResourceType": "Opportunity", "ResourceIdentifier": id.as_str()});
+        let what = format!("ListEngagementResourceAssociations {id}");
+        let answer = exchange!(self, Write, list_engagement_resource_associations, what, &body)?;
+        let ours = list(&answer, "EngagementResourceAssociationSummaries").iter();
+        Ok(ours.filter_map(|line| EngagementId::from_id_or_arn(text(line, "EngagementId")?).ok()).next())
+    }
+
     async fn opportunities(&self, since: Option<&str>, page: Option<&str>) -> PortResult<Page<Listed>> {
         let mut body = json!({
             "Catalog": self.catalog(), "MaxResults": 100,

@@ -362,8 +362,8 @@ impl Deliver {
         Ok(Disposition::Done)
     }
 
-    /// Links AWS's draft of a converted lead with the opportunity that the CRM made of it. What AWS put into the draft
-    /// counts as agreed on, so that what the rep has in the CRM goes there and not the other way.
+    /// Links AWS's draft of a converted lead with the opportunity that the CRM made of it. Where both say something, what
+    /// AWS put into the draft counts as agreed on: the rep's words go there, and AWS's fill what the rep left empty.
     async fn tie(&self, id: &OpportunityId, record: CrmRef) -> Result<(), SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         let key = LinkKey::Opportunity(id.clone());
@@ -371,10 +371,20 @@ impl Deliver {
         if known.as_ref().is_some_and(|link| link.crm().is_some()) {
             return Ok(());
         }
-        let draft = partner_central.opportunity(id).await?;
+        let object = &converger.mapping.opportunity;
+        let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
+            return Ok(());
+        };
+        let (ours, _) = object.to_ace(&crm.fields);
+        let mut base = api::opportunity(&partner_central.opportunity(id).await?, None).record;
+        for field in Kind::Opportunity.fields() {
+            if ours.get(field).is_none_or(|value| *value == Value::Null) {
+                base.remove(field);
+            }
+        }
         let mut link = known.unwrap_or_else(|| Link::new(key));
         link.also(LinkKey::Crm(record));
-        link.set_base(&api::opportunity(&draft, None).record);
+        link.set_base(&base);
         Ok(converger.ledger.save(&mut link).await?)
     }
 

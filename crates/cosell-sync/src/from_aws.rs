@@ -230,7 +230,7 @@ impl FromAws {
     }
 
     /// The link of an opportunity: by its identifier, else by the CRM identifier that it carries, else by the
-    /// invitation that it came from, else by the CRM's own record of that identifier, else a new one.
+    /// referral that it came from, else by the CRM's own record of that identifier, else a new one.
     async fn link_of(&self, id: &OpportunityId, carried: Option<&str>) -> Result<Link, SyncError> {
         let ledger = &self.converger.ledger;
         let key = LinkKey::Opportunity(id.clone());
@@ -242,12 +242,9 @@ impl FromAws {
             let object = self.converger.mapping.opportunity.object.clone();
             found = ledger.link(&LinkKey::Crm(CrmRef { object, id: crm_id.to_owned() })).await?;
         }
-        // Asking costs a call of AWS's strictest class: only while an acceptance may have made it.
-        if found.is_none()
-            && !ledger.open_invitations().await?.is_empty()
-            && let Some(invitation) = self.partner_central.invitation_behind(id).await?
-        {
-            found = ledger.link(&LinkKey::Invitation(invitation)).await?;
+        // Asking costs calls of AWS's strictest class: only while an acceptance may have made it.
+        if found.is_none() && !ledger.open_invitations().await?.is_empty() {
+            found = self.referral_behind(id).await?;
         }
         Ok(match found {
             Some(mut link) if link.opportunity().is_none() => {
@@ -258,6 +255,19 @@ impl FromAws {
             Some(_) => Link::new(key),
             None => self.adopted(key, carried).await?,
         })
+    }
+
+    /// The link of the referral whose acceptance made an opportunity: our own acceptance is a task, that of a person in
+    /// Partner Central itself leaves the engagement only.
+    async fn referral_behind(&self, id: &OpportunityId) -> PortResult<Option<Link>> {
+        let ledger = &self.converger.ledger;
+        if let Some(invitation) = self.partner_central.invitation_behind(id).await? {
+            return ledger.link(&LinkKey::Invitation(invitation)).await;
+        }
+        match self.partner_central.engagement_of(id).await? {
+            Some(engagement) => ledger.link(&LinkKey::Project(engagement)).await,
+            None => Ok(None),
+        }
     }
 
     /// A new link, to the CRM's record that AWS's names if nobody has linked that one yet: a deal that was in both
@@ -293,8 +303,11 @@ impl FromAws {
         let Some(object) = self.converger.mapping.of(kind).filter(|object| object.referral.is_some()) else {
             return Ok(None);
         };
-        let Some(mut link) = self.link_of_invitation(&id, engagement.filter(|_| kind == Kind::Lead), status).await?
-        else {
+        let engagement = engagement.map(|id| match invites {
+            api::Invites::Lead => LinkKey::Engagement(id),
+            api::Invites::Opportunity => LinkKey::Project(id),
+        });
+        let Some(mut link) = self.link_of_invitation(&id, engagement, status).await? else {
             return Ok(None);
         };
         let known = link.referral.take();
@@ -341,21 +354,21 @@ impl FromAws {
     async fn link_of_invitation(
         &self,
         id: &InvitationId,
-        lead: Option<EngagementId>,
+        engagement: Option<LinkKey>,
         status: Acceptance,
     ) -> PortResult<Option<Link>> {
         let ledger: &dyn Ledger = self.converger.ledger.as_ref();
         let mut link = ledger.link(&LinkKey::Invitation(id.clone())).await?;
-        if let (None, Some(lead)) = (&link, &lead) {
-            link = ledger.link(&LinkKey::Engagement(lead.clone())).await?;
+        if let (None, Some(engagement)) = (&link, &engagement) {
+            link = ledger.link(engagement).await?;
         }
         if link.is_none() && status != Acceptance::Pending {
             return Ok(None);
         }
         let mut link = link.unwrap_or_else(|| Link::new(LinkKey::Invitation(id.clone())));
         link.also(LinkKey::Invitation(id.clone()));
-        if let Some(lead) = lead {
-            link.also(LinkKey::Engagement(lead));
+        if let Some(engagement) = engagement {
+            link.also(engagement);
         }
         Ok(Some(link))
     }

@@ -17,6 +17,8 @@ pub enum LinkKey {
     Invitation(InvitationId),
     /// An engagement by which AWS shares a lead.
     Engagement(EngagementId),
+    /// An engagement by which AWS refers an opportunity.
+    Project(EngagementId),
     /// A record of the CRM.
     Crm(CrmRef),
     /// A record of the CRM that is being made, by a digest of what it will be found by.
@@ -30,6 +32,7 @@ impl fmt::Display for LinkKey {
             Self::Lead(id) => write!(f, "lead#{id}"),
             Self::Invitation(id) => write!(f, "invitation#{id}"),
             Self::Engagement(id) => write!(f, "engagement#{id}"),
+            Self::Project(id) => write!(f, "project#{id}"),
             Self::Crm(CrmRef { object, id }) => write!(f, "crm#{object}#{id}"),
             Self::Making(CrmRef { object, id }) => write!(f, "making#{object}#{id}"),
         }

@@ -185,6 +185,8 @@ pub trait PartnerCentral: Send + Sync {
     async fn invitation(&self, id: &InvitationId) -> PortResult<Json>;
     /// The invitation whose acceptance made this opportunity (`ListEngagementByAcceptingInvitationTasks`).
     async fn invitation_behind(&self, id: &OpportunityId) -> PortResult<Option<InvitationId>>;
+    /// The engagement that an opportunity belongs to (`ListEngagementResourceAssociations`).
+    async fn engagement_of(&self, id: &OpportunityId) -> PortResult<Option<EngagementId>>;
     /// `ListOpportunities` changed at or after `since` (AWS's own timestamp), oldest first.
     async fn opportunities(&self, since: Option<&str>, page: Option<&str>) -> PortResult<Page<Listed>>;
     /// `ListEngagementInvitations` that we received and have not answered.

@@ -960,3 +960,18 @@ async fn a_sweep_finds_what_was_decided_or_changed_without_an_event() {
     let found = sweep(|| "2028-03-10T01:00:00Z".parse().unwrap()).run(|| true).await.unwrap();
     assert_eq!(found.refreshed, 0, "once a day");
 }
+
+#[tokio::test]
+async fn a_referral_that_a_person_accepted_in_partner_central_becomes_its_opportunity() {
+    let world = world();
+    world.mutate(|w| {
+        w.invitations.get_mut("engi-0123456789abc").unwrap()["EngagementId"] = json!("eng-0123456789abcd");
+        w.opportunities.get_mut("O7654321").unwrap()["Engagement"] = json!("eng-0123456789abcd");
+    });
+    world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+    world.rings(&fresh("eventbridge/opportunity-created.json")).await;
+    let rows = world.mutate(|w| w.crm.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(rows.len(), 1);
+    assert_eq!(world.crm_text(&rows[0], "ACE_Opportunity_Id__c").as_deref(), Some("O7654321"));
+    assert_eq!(world.crm_text(&rows[0], "ACE_Invitation_Id__c").as_deref(), Some("engi-0123456789abc"));
+}

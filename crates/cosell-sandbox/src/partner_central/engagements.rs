@@ -258,6 +258,32 @@ pub fn list(state: &State, request: &Body) -> Outcome {
     paging::page(request, 20, "EngagementSummaryList", &found, |engagement| engagement.listed(state))
 }
 
+/// `ListEngagementResourceAssociations`: the partner's own opportunities, by the engagements they belong to.
+pub fn associations(state: &State, request: &Body) -> Outcome {
+    let account = &state.settings.account;
+    let fits = |path, value: &str| text::str_at(request, path).is_none_or(|wanted| wanted == value);
+    let found: Vec<(&String, &String)> = state
+        .partner_central
+        .opportunities
+        .values()
+        .filter_map(|opportunity| Some((opportunity.engagement.as_ref()?, &opportunity.id)))
+        .filter(|(engagement, opportunity)| {
+            fits("EngagementIdentifier", engagement)
+                && fits("ResourceIdentifier", opportunity)
+                && fits("CreatedBy", account)
+        })
+        .collect();
+    paging::page(request, 1000, "EngagementResourceAssociationSummaries", &found, |(engagement, opportunity)| {
+        json!({
+            "Catalog": state.settings.catalog,
+            "EngagementId": engagement,
+            "ResourceType": "Opportunity",
+            "ResourceId": opportunity,
+            "CreatedBy": account,
+        })
+    })
+}
+
 /// `UpdateEngagementContext`, under the engagement's optimistic lock. A lead's customer is replaced, its interaction
 /// joins the earlier ones, and what else is left out stays.
 pub fn update_context(state: &mut State, request: &Body, now: Timestamp) -> Outcome {

@@ -149,6 +149,7 @@ pub fn call(
         "RejectEngagementInvitation" => invitations::reject(state, request, now),
         "GetEngagement" => engagements::get(state, request),
         "ListEngagements" => engagements::list(state, request),
+        "ListEngagementResourceAssociations" => engagements::associations(state, request),
         "UpdateEngagementContext" => engagements::update_context(state, request, now),
         "StartOpportunityFromEngagementTask" => engagements::start_opportunity(state, request, now),
         _ => Err(ApiError::new(400, "UnknownOperationException", "not implemented by the sandbox")),

@@ -184,6 +184,13 @@ impl PartnerCentral for Shared {
         })
     }
 
+    async fn engagement_of(&self, id: &OpportunityId) -> PortResult<Option<EngagementId>> {
+        self.call("ListEngagementResourceAssociations", |w| {
+            let engagement = w.opportunities.get(id.as_str()).and_then(|known| known["Engagement"].as_str());
+            Ok(engagement.map(|id| id.parse().unwrap()))
+        })
+    }
+
     async fn opportunities(&self, _: Option<&str>, _: Option<&str>) -> PortResult<Page<Listed>> {
         self.call("ListOpportunities", |w| {
             let items = w.opportunities.iter().map(|(id, o)| Listed {
