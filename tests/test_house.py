@@ -348,8 +348,8 @@ def test_every_usable_resource_is_an_output() -> None:
     named = {name: output["Value"] for name, output in template["Outputs"].items()}
     expected = {name: {"Ref": name} for name in usable}
     expected |= {f"{name}Arn": {"Fn::GetAtt": [name, "Arn"]} for name in functions()}
-    # The command asks the stack which world it serves, its CRM what its objects look like, and keeps to its quotas.
-    settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn"}
+    # The command asks the stack which world it serves, its CRM what its objects look like, and keeps to its quotas and log.
+    settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn", "LogRetentionDays"}
     quotas = {"ReadsPerSecond", "ReadsPerDay", "WritesPerSecond", "WritesPerDay"}
     expected |= {name: {"Ref": name} for name in settings | quotas}
     assert named == expected

@@ -1,13 +1,14 @@
 //! From the CRM to AWS: sharing, updating, answering referrals. The CRM's record is fetched and its present state
 //! decides what is to be done; the message only says that it changed.
 
-use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
+use cosell_mapping::{CrmValue, ObjectMapping, Plan, ReferralFields, Side};
 use cosell_model::{
     Field, Kind, OpportunityId, Record, Value, Wire, api,
     catalog::{Entity, Required, Write},
     life_cycle::{Acceptance, Access, ReviewStatus, Standing, State},
     validate::{self, Operation, Problem, Rule, validate},
 };
+use jiff::Timestamp;
 
 use crate::{
     Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
@@ -98,7 +99,7 @@ impl Deliver {
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
-        let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
+        let problems = validate(&case.ours, &checked_for(Operation::Submit, Standing::default(), (converger.now)()));
         if !problems.is_empty() {
             return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
         }
@@ -222,28 +223,15 @@ impl Deliver {
         for _ in 0..CONFLICTS {
             let current = partner_central.opportunity(&id).await?;
             let shown = api::opportunity(&current, None);
-            let mut merged = shown.record.clone();
+            let whole = shown.record.clone();
             let aws = shown.unredacted().record;
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
             let plan =
                 case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
-            let standing = Standing::of(&aws);
-            let mut changes = Record::new(Kind::Opportunity);
-            let (mut later, mut never) = (Vec::new(), Vec::new());
-            for (mapping, value) in plan.won_by(Side::Crm) {
-                match standing.access(Kind::Opportunity, mapping.ace) {
-                    Access::Open => changes.set(mapping.ace, value.clone()),
-                    Access::Later => later.push(mapping.ace),
-                    Access::Never => never.push(mapping.ace),
-                }
-            }
-            changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
-            let mut wrong = validate(&merged, &self.case(Operation::Update, standing));
-            // What AWS has it takes back; what it always wants and lacks, it wants with the next update, whatever that changes.
-            wrong.retain(|problem| changes.value(problem.field).is_some() || is_always_wanted(problem));
-            if !wrong.is_empty() && !changes.is_empty() {
+            let Outgoing { changes, merged, later, never, wrong } = Outgoing::of(&plan, &whole, (converger.now)());
+            if !wrong.is_empty() {
                 return self.refuse(case, refused, in_crm_words(case.object, wrong)).await;
             }
             let message = held_back(&later, &never);
@@ -281,7 +269,7 @@ impl Deliver {
             let mut entry = self.entry(case, partial, "updated at AWS");
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
             converger.ledger.log(&[entry]).await?;
-            if in_body && standing.status == Some(ReviewStatus::ActionRequired) {
+            if in_body && Standing::of(&aws).status == Some(ReviewStatus::ActionRequired) {
                 self.resubmitted(case, &id).await?;
             }
             converger.report(case.object, &case.crm, &report).await?;
@@ -313,7 +301,8 @@ impl Deliver {
         let base = case.link.base(Kind::Opportunity);
         let changed = |key| case.ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
         let sent = |key| case.object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
-        let mut mistakes = validate(&case.ours, &self.case(Operation::Update, Standing::default()));
+        let mut mistakes =
+            validate(&case.ours, &checked_for(Operation::Update, Standing::default(), (self.from_aws.converger.now)()));
         mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
         mistakes
     }
@@ -447,17 +436,54 @@ impl Deliver {
         Ok(Disposition::Skip(SkipReason::Rejected))
     }
 
-    fn case(&self, operation: Operation, standing: Standing) -> validate::Case<'static> {
-        let today = (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date();
-        validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
-    }
-
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
         let now = (self.from_aws.converger.now)();
         let mut entry = Entry::new(now, Direction::ToAws, Purpose::Push, status, message.to_owned()).about(&case.link);
         entry.crm_id = Some(case.crm.id.clone());
         entry
     }
+}
+
+/// What of a merge AWS takes now, what it takes later or never, and what it would refuse.
+pub(crate) struct Outgoing {
+    /// What goes.
+    pub(crate) changes: Record,
+    /// AWS's record with it.
+    pub(crate) merged: Record,
+    /// What waits for AWS's review.
+    pub(crate) later: Vec<&'static Field>,
+    /// What is closed for good.
+    pub(crate) never: Vec<&'static Field>,
+    /// Why nothing goes.
+    pub(crate) wrong: Vec<Problem>,
+}
+
+impl Outgoing {
+    /// Sorts what the CRM wins in an opportunity. `aws` is what AWS has, also what it redacts.
+    pub(crate) fn of(plan: &Plan<'_>, aws: &Record, now: Timestamp) -> Self {
+        let standing = Standing::of(aws);
+        let mut changes = Record::new(Kind::Opportunity);
+        let (mut later, mut never) = (Vec::new(), Vec::new());
+        for (mapping, value) in plan.won_by(Side::Crm) {
+            match standing.access(Kind::Opportunity, mapping.ace) {
+                Access::Open => changes.set(mapping.ace, value.clone()),
+                Access::Later => later.push(mapping.ace),
+                Access::Never => never.push(mapping.ace),
+            }
+        }
+        let mut merged = aws.clone();
+        changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
+        let mut wrong = validate(&merged, &checked_for(Operation::Update, standing, now));
+        // What AWS has it takes back; what it always wants and lacks, it wants with the next update, whatever that changes.
+        let is_due = |problem: &Problem| changes.value(problem.field).is_some() || is_always_wanted(problem);
+        wrong.retain(|problem| !changes.is_empty() && is_due(problem));
+        Self { changes, merged, later, never, wrong }
+    }
+}
+
+fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
 }
 
 /// A rep's answer to a referral that is still open.

@@ -271,6 +271,9 @@ pub struct Written {
 pub trait Crm: Send + Sync {
     /// One record; none where there is none or it was deleted.
     async fn fetch(&self, object: &str, key: CrmKey<'_>, fields: &[String]) -> PortResult<Option<CrmRecord>>;
+    /// The cursor of a search that begins with the record that has not changed for longest. Without a cursor a search
+    /// begins a little before now.
+    fn beginning(&self) -> String;
     /// At most about `limit` records that changed since `cursor`, some of them perhaps once more.
     async fn changed_since(
         &self,

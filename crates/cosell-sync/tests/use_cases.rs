@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backfill;
 mod memory;
 
 use cosell_mapping::Mapping;
