@@ -167,7 +167,7 @@ pub enum Deleted {
     Recreate,
 }
 
-/// What becomes of a record that was shared from the CRM, when a rep clears the check box again.
+/// What becomes of a linked record when a rep clears the check box of sharing again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -23,7 +23,9 @@ struct Section {
     ace_id: String,
     /// The CRM's check box by which a rep shares a record with AWS.
     share: Option<String>,
-    /// What becomes of a record that was shared from the CRM, when a rep clears the check box again.
+    /// A record is shared without being asked when its fields have one of these values each.
+    share_when: Option<BTreeMap<String, OneOrMany<CrmValue>>>,
+    /// What becomes of a linked record when a rep clears the check box of sharing again.
     unshared: Option<Unshared>,
     /// The CRM's record of which a new one is a copy.
     template: Option<String>,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
+    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
     log::{Direction, Entry, Purpose, Status},
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
@@ -88,6 +88,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// How a record stands that AWS brought.
+    fn of(link: &Link, aws: &Record, standing: Standing, waiting: Vec<&'static Field>) -> Self {
+        if link.tick == Tick::TakenBack {
+            Self::stopped()
+        } else if standing.status == Some(ReviewStatus::ActionRequired) {
+            Self::action_required(aws.text("apnReviewerComments"), waiting)
+        } else {
+            Self::waiting(waiting, None)
+        }
+    }
+
     /// In step, but for fields whose change waits.
     pub(crate) fn waiting(pending: Vec<&'static Field>, message: Option<String>) -> Self {
         let status = if pending.is_empty() && message.is_none() { "Synced" } else { "Waiting" };
@@ -143,8 +154,9 @@ impl Converger {
             return Ok((link, Converged::OutOfScope));
         }
         let crm = self.present(object, &link).await?;
-        // Somebody may have taken it out of the recycle bin.
-        link.unlinked &= crm.is_none();
+        if let Some(crm) = &crm {
+            link.seen(object.is_ticked(&crm.fields));
+        }
         if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
             return Ok((link, Converged::OutOfScope));
         }
@@ -178,14 +190,7 @@ impl Converger {
         let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
         if !writes.is_empty() || crm.is_none() || asked {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
-            let report = if link.stopped {
-                Report::stopped()
-            } else if standing.status == Some(ReviewStatus::ActionRequired) {
-                Report::action_required(aws.text("apnReviewerComments"), waiting)
-            } else {
-                Report::waiting(waiting, None)
-            };
-            self.status(object, &mut writes, &report);
+            self.status(object, &mut writes, &Report::of(&link, aws, standing, waiting));
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, life_cycle::Acceptance};
+use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -64,12 +64,46 @@ pub struct Share {
     pub submit_token: String,
     /// How AWS is to be involved.
     pub involvement: String,
+    /// How much its sellers are to see.
+    #[serde(default = "full")]
+    pub visibility: String,
     /// What is associated: (entity type, identifier).
     #[serde(default)]
     pub associated: Vec<(String, String)>,
     /// Whether it is submitted.
     #[serde(default)]
     pub submitted: bool,
+}
+
+impl Share {
+    /// The share of an opportunity that AWS has already: it need not be created.
+    pub fn of_existing(ours: &Record) -> Self {
+        Self {
+            body: Json::Null,
+            submit_token: uuid::Uuid::new_v4().to_string(),
+            involvement: api::involvement(ours).to_owned(),
+            visibility: api::visibility(ours).to_owned(),
+            associated: Vec::new(),
+            submitted: false,
+        }
+    }
+}
+
+fn full() -> String {
+    "Full".to_owned()
+}
+
+/// What reps did to the check box by which they share a record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tick {
+    /// Nobody was seen to tick it: the record came from AWS, was linked otherwise, or went by itself.
+    #[default]
+    Never,
+    /// It is ticked.
+    Given,
+    /// It was ticked and is not any more, and that was said: nothing is sent to AWS.
+    TakenBack,
 }
 
 /// Where a referral stands with us.
@@ -133,9 +167,9 @@ pub struct Link {
     /// Whether somebody deleted the CRM's record, and that was said.
     #[serde(default)]
     pub unlinked: bool,
-    /// Whether a rep took back the sharing, and that was said: nothing is sent to AWS.
+    /// What reps did to the CRM's check box of sharing.
     #[serde(default)]
-    pub stopped: bool,
+    pub tick: Tick,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -156,7 +190,7 @@ impl Link {
             review: None,
             read_at: None,
             unlinked: false,
-            stopped: false,
+            tick: Tick::Never,
             claimed_until: None,
         }
     }
@@ -173,6 +207,14 @@ impl Link {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
         self.base = Map::new();
         self.unlinked = false;
+    }
+
+    /// Notes that the CRM's record is there, which may have been in the recycle bin, and whether a rep shares it.
+    pub(crate) fn seen(&mut self, ticked: bool) {
+        self.unlinked = false;
+        if ticked && self.tick == Tick::Never {
+            self.tick = Tick::Given;
+        }
     }
 
     /// The opportunity at AWS.

@@ -334,32 +334,22 @@ fn nth<T>(records: &mut Vec<T>, path: &Path, number: usize) -> Result<T, Mapping
 
 fn shown(format: Format, lines: &[Explained]) -> Result<(), Error> {
     output::rows(format, &["from", "value", "steps", "to", "result", "what", "why"], lines, |line| {
-        let steps: Vec<String> =
-            line.steps.iter().map(|taken| format!("{}: {}", taken.step, brief(&taken.value.clone().into()))).collect();
+        let steps: Vec<String> = line
+            .steps
+            .iter()
+            .map(|taken| format!("{}: {}", taken.step, output::brief(&taken.value.clone().into())))
+            .collect();
         let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         vec![
             dash(line.from.join(" + ")),
-            dash(brief(&line.value)),
+            dash(output::brief(&line.value)),
             dash(steps.join(" -> ")),
             dash(line.to.join(" + ")),
-            dash(brief(&line.result)),
+            dash(output::brief(&line.result)),
             line.fate.as_str().into(),
             line.why.clone().unwrap_or_default(),
         ]
     })
-}
-
-/// A value in a cell: one line, and not a long one.
-fn brief(value: &Json) -> String {
-    const LONG: usize = 40;
-    let text = match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        Json::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
-    };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= LONG { text } else { text.chars().take(LONG - 1).chain(['…']).collect() }
 }
 
 #[derive(Serialize)]

@@ -318,7 +318,18 @@ impl PartnerCentral for Shared {
         })
     }
 
-    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task> {
+    async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()> {
+        self.call("AssignOpportunity", |w| {
+            let team = &mut w.opportunities.get_mut(id.as_str()).unwrap()["OpportunityTeam"];
+            let mut people = team.as_array().cloned().unwrap_or_default();
+            people.retain(|person| person["BusinessTitle"] != assignee["BusinessTitle"]);
+            people.push(assignee.clone());
+            *team = json!(people);
+            Ok(())
+        })
+    }
+
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, _: &str) -> PortResult<Task> {
         self.call("StartEngagementFromOpportunityTask", |w| {
             if let Some((known, _)) = w.submissions.insert(token.to_owned(), (involvement.to_owned(), id.to_string())) {
                 assert_eq!(known, involvement, "a token with another body");
@@ -414,6 +425,10 @@ impl Crm for Shared {
             });
             Ok(found.map(|(id, (_, found))| asked(w, record(id, found), fields)))
         })
+    }
+
+    fn beginning(&self) -> String {
+        String::new()
     }
 
     /// In the order of their identifiers, as if they had been made one after the other and never changed.
