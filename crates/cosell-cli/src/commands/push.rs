@@ -1,5 +1,5 @@
 use clap::Parser;
-use cosell_sync::{CrmRef, SkipReason, named::Planned};
+use cosell_sync::{CrmRef, SkipReason, SyncError, named::Planned};
 use serde::Serialize;
 
 use crate::{
@@ -39,7 +39,12 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
     let named = Stack::find(stack).await?.named().await?;
     let object = object.unwrap_or_else(|| named.mapping.opportunity.object.clone());
     let records: Vec<CrmRef> = records.into_iter().map(|id| CrmRef { object: object.clone(), id }).collect();
-    let planned: Vec<Planned> = named.plan(&records).await.into_iter().collect::<Result<_, _>>()?;
+    let planned: Result<Vec<Planned>, SyncError> = named.plan(&records).await.into_iter().collect();
+    let planned = planned.map_err(|error| match error {
+        // What the CRM said of an identifier that it does not understand is printed with it.
+        SyncError::Port(error) => Error::from(error),
+        other => other.into(),
+    })?;
 
     let mut messages = Vec::new();
     let mut rows = Vec::new();

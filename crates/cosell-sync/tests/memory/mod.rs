@@ -463,8 +463,10 @@ impl Crm for Shared {
         self.call("upsert", |w| {
             let known =
                 w.crm.iter().find(|(_, (_, record))| record.get(field).and_then(CrmValue::as_text) == Some(value));
-            let (id, created) =
-                known.map_or_else(|| (format!("006{:015}", w.crm.len() + 1), true), |(id, _)| (id.clone(), false));
+            let (id, created) = known.map_or_else(
+                || (format!("006{:015}", w.crm.len() + w.bin.len() + 1), true),
+                |(id, _)| (id.clone(), false),
+            );
             let (_, record) = w.crm.entry(id.clone()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
             record.extend(fields.clone());
             record.insert(field.to_owned(), CrmValue::Text(value.to_owned()));
