@@ -988,8 +988,11 @@ fn every_field() -> String {
     )
 }
 
-/// A record that AWS takes, and changes of which it takes none: by field, its kind of mistake and the value.
-fn mistakes() -> (Vec<(&'static str, Json)>, Vec<(&'static str, &'static str, Json)>) {
+/// A field, what is wrong with the value, and the value.
+type Mistake = (&'static str, &'static str, Json);
+
+/// A record that AWS takes, and changes of which it takes none.
+fn mistakes() -> (Vec<(&'static str, Json)>, Vec<Mistake>) {
     use cosell_model::{Kind, catalog::Type};
     let sound = vec![
         ("partnerPrimaryNeedFromAws", json!("Co-Sell - Deal Support")),
