@@ -481,14 +481,12 @@ def gale(stack: Stack, aws: Aws, rep: Rep, figures: Figures) -> None:
 
 
 def tidy(stack: Stack, aws: Aws, runs: Runs) -> None:
-    """What the schedules would do next, until there is nothing to do."""
-    for _ in range(10):
+    """What the schedules would do next, twice: the first time may make work for the second."""
+    for _ in range(2):
         quiet(stack, aws)
         runs.run(stack, "FnReconcile")
         runs.run(stack, "FnPush")
-        if not runs.answers["FnPush"][-1]["queued"] and not runs.answers["FnReconcile"][-1]["opportunities_missed"]:
-            return
-        quiet(stack, aws)
+    quiet(stack, aws)
 
 
 def tell(aws: Aws, figures: Figures, records: list[Record], deals: list[Record], killed: list[str], unsubmitted: list[str]) -> None:
