@@ -348,8 +348,8 @@ def test_every_usable_resource_is_an_output() -> None:
     named = {name: output["Value"] for name, output in template["Outputs"].items()}
     expected = {name: {"Ref": name} for name in usable}
     expected |= {f"{name}Arn": {"Fn::GetAtt": [name, "Arn"]} for name in functions()}
-    # The command asks the stack which world it serves, its CRM what its objects look like, and keeps to its quotas.
-    settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn"}
+    # The command asks the stack which world it serves, its CRM what its objects look like, and keeps to its quotas and log.
+    settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn", "LogRetentionDays"}
     quotas = {"ReadsPerSecond", "ReadsPerDay", "WritesPerSecond", "WritesPerDay"}
     expected |= {name: {"Ref": name} for name in settings | quotas}
     assert named == expected
@@ -359,8 +359,8 @@ def test_every_usable_resource_is_an_output() -> None:
 
 
 def test_commands_in_the_documents_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {(document, name) for document in documents() for name in re.findall(r"\bmake ([a-z]+)", code_in(document))}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {(document, name) for document in documents() for name in re.findall(r"\bmake ([a-z-]+)", code_in(document))}
     assert any(document == ROOT / "README.md" for document, _ in named), "README.md names no make target"
     assert not [pair for pair in named if pair[1] not in targets]
 

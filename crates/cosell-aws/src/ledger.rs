@@ -372,6 +372,7 @@ mod tests {
             body: json!({"Project": {"Title": "Lake", "Number": 1.10}}),
             submit_token: "t".into(),
             involvement: "Co-Sell".into(),
+            visibility: "Full".into(),
             associated: vec![("Solutions".into(), "S-1".into())],
             submitted: true,
         });

@@ -351,10 +351,15 @@ impl PartnerCentral for PartnerCentralClient {
         }
     }
 
-    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task> {
+    async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()> {
+        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str(), "Assignee": assignee});
+        exchange!(self, Write, assign_opportunity, format!("AssignOpportunity {id}"), &body).map(drop)
+    }
+
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, visibility: &str) -> PortResult<Task> {
         let body = json!({
             "Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str(),
-            "AwsSubmission": {"InvolvementType": involvement, "Visibility": "Full"},
+            "AwsSubmission": {"InvolvementType": involvement, "Visibility": visibility},
         });
         let what = format!("StartEngagementFromOpportunityTask {id}");
         Ok(task(&exchange!(self, UrgentWrite, start_engagement_from_opportunity_task, what, &body)?))
@@ -605,7 +610,7 @@ mod tests {
             (200, json!({"TaskStatus": "COMPLETE", "OpportunityId": "O1234567", "ReasonCode": null})),
             (200, json!({"TaskStatus": "FAILED", "ReasonCode": "SnapshotJobNotReady", "Message": "later"})),
         ]);
-        let running = client.submit(&id(), "token", "Co-Sell").await.unwrap();
+        let running = client.submit(&id(), "token", "Co-Sell", "Full").await.unwrap();
         assert_eq!(running, Task { state: TaskState::InProgress, opportunity: None });
         let invitation = "engi-0123456789abc".parse().unwrap();
         let done = client.accept(&invitation, "token").await.unwrap();

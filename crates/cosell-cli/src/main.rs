@@ -4,12 +4,18 @@
 mod commands;
 mod input;
 mod output;
+mod progress;
 mod stack;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cosell_sync::ports::{PortError, Rejection};
 
 use output::Format;
+
+/// The exit code of a comparison that found differences.
+const DRIFT: u8 = 3;
 
 /// Looks into a cosell stack and changes its settings.
 ///
@@ -43,6 +49,11 @@ enum Command {
     /// Settings of the stack.
     #[command(subcommand)]
     Config(commands::config::Command),
+    /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
+    #[command(subcommand)]
+    Backfill(commands::backfill::Command),
+    /// Compares both sides, field by field, and writes nothing.
+    Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),
     /// The sync log: what was done for which record.
@@ -53,7 +64,7 @@ enum Command {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> std::process::ExitCode {
+async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Fields(args) => commands::fields::run(cli.output, &args),
@@ -62,12 +73,17 @@ async fn main() -> std::process::ExitCode {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
+        Command::Backfill(command) => commands::backfill::run(&cli.stack, cli.output, command).await,
+        Command::Drift(args) => match commands::drift::run(&cli.stack, cli.output, args).await {
+            Ok(true) => return ExitCode::from(DRIFT),
+            compared => compared.map(drop),
+        },
         Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };
     match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprint!("error: {error}");
             let mut source = error.source();
@@ -84,7 +100,7 @@ async fn main() -> std::process::ExitCode {
                     );
                 }
             }
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }

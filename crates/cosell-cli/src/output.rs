@@ -77,6 +77,24 @@ fn cell(json: &Json) -> String {
     }
 }
 
+/// The word that a value is written as.
+pub fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A value in a cell: one line, and not a long one.
+pub fn brief(value: &Json) -> String {
+    const LONG: usize = 40;
+    let text = match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        Json::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join("; "),
+        other => other.to_string(),
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= LONG { text } else { text.chars().take(LONG - 1).chain(['…']).collect() }
+}
+
 /// Prints text and a line's end. A reader that has seen enough (`| head`) is no error.
 pub fn line(text: &str) -> Result<(), crate::stack::Error> {
     match writeln!(io::stdout().lock(), "{text}") {

@@ -1,10 +1,19 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use cosell_aws::{Aws, PartnerCentralClient, Quotas};
-use cosell_model::Catalog;
+use cosell_aws::{Aws, DynamoLedger, PartnerCentralClient, Quotas};
+use cosell_crm::Salesforce;
+use cosell_mapping::Mapping;
+use cosell_model::{Catalog, OpportunityId};
+use cosell_sync::{SyncError, backfill::Backfill, drift::Drift, every_opportunity, ports::Crm};
+use jiff::Timestamp;
+
+use crate::progress::Bar;
 
 /// Why a command failed.
 pub type Error = Box<dyn std::error::Error>;
+
+/// Whoever would have to wait longer for AWS's quota comes again later.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// A deployed stack, by its outputs.
 pub struct Stack {
@@ -52,11 +61,76 @@ impl Stack {
         Ok(self.aws.partner_central(self.catalog()?, self.output("Table")?, quotas))
     }
 
+    /// Every opportunity that AWS lists.
+    pub async fn opportunities(&self) -> Result<Vec<OpportunityId>, Error> {
+        let (partner_central, mut bar) = (self.partner_central()?, Bar::new());
+        let work = async || Ok(every_opportunity(&partner_central, None, &mut |progress| bar.show(progress)).await?);
+        Ok(patiently(work).await?.into_iter().map(|line| line.id).collect())
+    }
+
+    /// cosell's memory.
+    pub fn ledger(&self) -> Result<DynamoLedger, Error> {
+        Ok(self.aws.ledger(self.output("Table")?, self.catalog()?, self.output("LogRetentionDays")?.parse()?))
+    }
+
+    /// Its CRM.
+    pub async fn crm(&self) -> Result<Box<dyn Crm>, Error> {
+        let secret = self.aws.secret(self.output("CrmSecretArn")?).await?;
+        Ok(Box::new(Salesforce::connect(self.output("SalesforceEndpoint")?, &secret)?))
+    }
+
+    /// The mapping that its functions use.
+    async fn mapping(&self) -> Result<Mapping, Error> {
+        let (mapping, refused) = self.aws.mapping(self.output("ConfigBucket")?).await?;
+        if refused.is_some() {
+            eprintln!(
+                "note: the stack's mapping cannot be used, and the last good one is: `cosell config push` a sound one"
+            );
+        }
+        Ok(mapping)
+    }
+
+    /// What links an existing pipeline.
+    pub async fn backfill(&self) -> Result<Backfill, Error> {
+        Ok(Backfill {
+            partner_central: Box::new(self.partner_central()?),
+            crm: self.crm().await?,
+            ledger: Box::new(self.ledger()?),
+            opportunities: Box::new(self.aws.queue(self.output("FnOpportunityQueue")?)),
+            mapping: self.mapping().await?,
+            catalog: self.catalog()?,
+            now: Timestamp::now,
+        })
+    }
+
+    /// What compares both sides.
+    pub async fn drift(&self) -> Result<Drift, Error> {
+        Ok(Drift {
+            partner_central: Box::new(self.partner_central()?),
+            crm: self.crm().await?,
+            ledger: Box::new(self.ledger()?),
+            mapping: self.mapping().await?,
+            now: Timestamp::now,
+        })
+    }
+
     /// Its dead-letter queues that a function parks on: (name, queue, source).
     pub fn dead_letter_queues(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.outputs.iter().filter_map(|(name, url)| {
             let function = name.strip_suffix("DeadLetters")?;
             Some((name.as_str(), url.as_str(), self.outputs.get(&format!("{function}Queue"))?.as_str()))
         })
+    }
+}
+
+/// Does something again that found AWS's quota used up by others, as long as there is more of it soon.
+pub async fn patiently<T>(mut work: impl AsyncFnMut() -> Result<T, SyncError>) -> Result<T, SyncError> {
+    loop {
+        match work().await {
+            Err(error) if let Some(wait) = error.retry_after().filter(|wait| *wait <= LONGEST_WAIT) => {
+                tokio::time::sleep(wait).await;
+            }
+            done => return done,
+        }
     }
 }

@@ -70,8 +70,10 @@ impl<'a> Checker<'a> {
         self.convert(own);
         self.related(own);
         self.defaults("defaults", own, &self.object.defaults);
-        for (path, values) in &self.object.scope.crm {
-            self.condition(own, path, values);
+        for (section, conditions) in [("only_crm", &self.object.scope.crm), ("share_when", &self.object.share_when)] {
+            for (path, values) in conditions {
+                self.condition(own, &format!("{section}.{path}"), path, values);
+            }
         }
         for field in &self.object.fields {
             self.line(own, field);
@@ -426,12 +428,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn condition(&mut self, own: &'a Description, path: &str, values: &[CrmValue]) {
-        let place = format!("only_crm.{path}");
-        let Some(field) = self.field(&place, own, path) else { return };
+    fn condition(&mut self, own: &'a Description, place: &str, path: &str, values: &[CrmValue]) {
+        let Some(field) = self.field(place, own, path) else { return };
         for value in values.iter().filter_map(CrmValue::as_text) {
             if let Some(meant) = unlisted(field, value) {
-                self.warn(&place, format!("the list of `{}` has no `{value}`{meant}", field.name));
+                self.warn(place, format!("the list of `{}` has no `{value}`{meant}", field.name));
             }
         }
     }

@@ -202,6 +202,8 @@ impl Reader {
             "the CRM's field that keeps AWS's identifier, for example `ace_id = \"ACE_Opportunity_Id__c\"`",
         );
         let share = self.take(&mut section, "share");
+        let share_when: BTreeMap<String, OneOrMany<CrmValue>> =
+            self.take(&mut section, "share_when").unwrap_or_default();
         let template = self.take(&mut section, "template");
         let dummy_ids = self.take(&mut section, "dummy_ids");
         let deleted = self.take(&mut section, "deleted").unwrap_or_default();
@@ -223,6 +225,7 @@ impl Reader {
                 "object",
                 "ace_id",
                 "share",
+                "share_when",
                 "template",
                 "dummy_ids",
                 "deleted",
@@ -236,11 +239,7 @@ impl Reader {
                 "fields",
             ],
         );
-        let scope = Scope {
-            crm: only_crm.into_iter().map(|(path, values)| (path, values.as_slice().to_vec())).collect(),
-            aws: self.only_aws(kind, &place, only_aws),
-            dummy_ids,
-        };
+        let scope = Scope { crm: conditions(only_crm), aws: self.only_aws(kind, &place, only_aws), dummy_ids };
         self.related(&place, &related);
         let fields =
             lines.map(|lines| self.lines(kind, &lines.place.clone(), lines.table, &related)).unwrap_or_default();
@@ -255,6 +254,7 @@ impl Reader {
             object: object?,
             ace_id: ace_id?,
             share,
+            share_when: conditions(share_when),
             template,
             deleted,
             referral,
@@ -696,6 +696,10 @@ impl Reader {
             );
         }
     }
+}
+
+fn conditions(of: BTreeMap<String, OneOrMany<CrmValue>>) -> Vec<(String, Vec<CrmValue>)> {
+    of.into_iter().map(|(path, values)| (path, values.as_slice().to_vec())).collect()
 }
 
 /// What of AWS's fields a mapping covers, and what would keep a record from being shared.

@@ -1,12 +1,12 @@
 //! What somebody may have meant who wrote something else.
 
 /// A spelling without what people write in different ways.
-pub(crate) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// A hint at which of the known names was meant, for the end of a message.
-pub(crate) fn meant<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> String {
+pub fn meant<'k>(text: &str, known: impl Iterator<Item = &'k str>) -> String {
     const ALIKE: f64 = 0.85;
     let (lower, folded) = (text.to_lowercase(), fold(text));
     let score = |name: &str| {

@@ -28,6 +28,7 @@ pub use describe::{CrmField, CrmKind, Description};
 pub use file::{
     Answer, ConvertFields, Deleted, Policy, ReferralFields, ReferralRule, Related, RelatedWrite, StatusFields,
 };
+pub use hint::{fold, meant};
 pub use mapping::{Arrival, CrmFields, FieldMapping, Mapping, ObjectMapping, Scope, Source, Unmappable};
 pub use merge::{FieldOutcome, Outcome, Plan, Side};
 pub use propose::propose;

@@ -46,6 +46,8 @@ pub struct ObjectMapping {
     pub ace_id: String,
     /// The CRM check box by which a rep shares a record with AWS.
     pub share: Option<String>,
+    /// CRM fields and values by which a record is shared without being asked: each must have one of its values.
+    pub share_when: Vec<(String, Vec<CrmValue>)>,
     /// The CRM record of which a new one is a copy.
     pub template: Option<String>,
     /// What becomes of a record whose CRM record was deleted.
@@ -224,7 +226,7 @@ impl ObjectMapping {
             .chain(convert)
             .flatten()
             .chain(self.fields.iter().flat_map(|field| field.source.paths()))
-            .chain(self.scope.crm.iter().map(|(path, _)| path))
+            .chain(self.scope.crm.iter().chain(&self.share_when).map(|(path, _)| path))
             .chain(self.related.values().filter(|related| !related.lookup.is_empty()).map(|related| &related.lookup))
             .collect();
         names.into_iter().cloned().collect()
@@ -294,17 +296,17 @@ impl ObjectMapping {
         field.source.paths().first().map(String::as_str)
     }
 
-    /// Whether a rep asks for a record with these fields to be shared with AWS.
+    /// Whether a record with these fields is to be shared with AWS: a rep asks for it, or it meets every condition for
+    /// going by itself.
     pub fn wants_share(&self, crm: &CrmFields) -> bool {
-        self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true) && self.in_scope(crm)
+        let asked = self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true);
+        let by_itself = !self.share_when.is_empty() && holds(&self.share_when, crm);
+        (asked || by_itself) && self.in_scope(crm)
     }
 
     /// Whether a CRM record takes part.
     pub fn in_scope(&self, crm: &CrmFields) -> bool {
-        self.scope.crm.iter().all(|(path, wanted)| {
-            let value = crm.get(path).unwrap_or(&CrmValue::Null);
-            wanted.iter().any(|wanted| wanted == value || wanted.to_text() == value.to_text())
-        })
+        holds(&self.scope.crm, crm)
     }
 
     /// Whether a record of AWS's that the CRM does not have takes part. A field that AWS hides or that was not asked for
@@ -351,4 +353,11 @@ impl ObjectMapping {
         let fields = self.fields.iter().map(|field| field.ace).chain(self.scope.aws.iter().map(|(field, _)| *field));
         fields.into_iter().any(|field| !field.summary.is_empty())
     }
+}
+/// Whether each field has one of its values.
+fn holds(conditions: &[(String, Vec<CrmValue>)], crm: &CrmFields) -> bool {
+    conditions.iter().all(|(path, wanted)| {
+        let value = crm.get(path).unwrap_or(&CrmValue::Null);
+        wanted.iter().any(|wanted| wanted == value || wanted.to_text() == value.to_text())
+    })
 }

@@ -23,6 +23,8 @@ struct Section {
     ace_id: String,
     /// The CRM's check box by which a rep shares a record with AWS.
     share: Option<String>,
+    /// A record is shared without being asked when its fields have one of these values each.
+    share_when: Option<BTreeMap<String, OneOrMany<CrmValue>>>,
     /// The CRM's record of which a new one is a copy.
     template: Option<String>,
     /// Records at AWS whose CRM identifier is this and digits are history that nobody wants.

@@ -335,6 +335,31 @@ pub fn associations(record: &Record) -> impl Iterator<Item = (Entity, &str)> {
     })
 }
 
+/// What `AssignOpportunity` is called with where `changes` name other people than before: the owner, who must be a user of
+/// Partner Central, and the partner's salesperson.
+pub fn assignees(changes: &Record, merged: &Record) -> Vec<Json> {
+    let assignee = |title: &str| {
+        let role = format!("OpportunityTeam[BusinessTitle={title}].");
+        let of_role = |field: &'static Field| Some((field, field.api?.strip_prefix(&role)?));
+        changes.iter().find_map(|(field, _)| of_role(field))?;
+        // AWS takes an owner's names from the user's own profile, and wants some all the same.
+        let mut person = json!({"FirstName": "Opportunity", "LastName": "Owner"});
+        for (field, member) in merged.kind().fields().iter().filter_map(of_role) {
+            if let Some(value) = merged.get(field).filter(|value| **value != Value::Null) {
+                person[member] = value.to_json();
+            }
+        }
+        person["BusinessTitle"] = json!(title);
+        person.get("Email").is_some().then_some(person)
+    };
+    ["OpportunityOwner", "PartnerAccountManager"].into_iter().filter_map(assignee).collect()
+}
+
+/// How much of a deal AWS's sellers are to see. It can be said at the submission only.
+pub fn visibility(record: &Record) -> &'static str {
+    if record.text("visibility") == Some("Limited") { "Limited" } else { "Full" }
+}
+
 /// How AWS is to be involved: selling along when the record names a need for that, else looking on.
 pub fn involvement(record: &Record) -> &'static str {
     let needs = Kind::Opportunity.field("partnerPrimaryNeedFromAws");

@@ -126,6 +126,22 @@ impl Rule {
         self.text().0
     }
 
+    /// Whether it looks at one field's own value and at nothing else.
+    pub fn is_of_one_field(self) -> bool {
+        matches!(
+            self,
+            Self::Length
+                | Self::Listed
+                | Self::Digits
+                | Self::Amount
+                | Self::Email
+                | Self::Phone
+                | Self::Url
+                | Self::Identifier
+                | Self::Count
+        )
+    }
+
     /// Where AWS states it.
     pub fn source(self) -> &'static str {
         self.text().1

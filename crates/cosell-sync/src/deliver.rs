@@ -1,13 +1,14 @@
 //! From the CRM to AWS: sharing, updating, answering referrals. The CRM's record is fetched and its present state
 //! decides what is to be done; the message only says that it changed.
 
-use cosell_mapping::{CrmValue, ObjectMapping, ReferralFields, Side};
+use cosell_mapping::{CrmValue, ObjectMapping, Plan, ReferralFields, Side};
 use cosell_model::{
     Field, Kind, OpportunityId, Record, Value, Wire, api,
-    catalog::{Entity, Write},
+    catalog::{Entity, Required, Write},
     life_cycle::{Acceptance, Access, ReviewStatus, Standing, State},
-    validate::{self, Operation, Problem, validate},
+    validate::{self, Operation, Problem, Rule, validate},
 };
+use jiff::Timestamp;
 
 use crate::{
     Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
@@ -98,7 +99,7 @@ impl Deliver {
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.
     async fn share(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
-        let problems = validate(&case.ours, &self.case(Operation::Submit, Standing::default()));
+        let problems = validate(&case.ours, &checked_for(Operation::Submit, Standing::default(), (converger.now)()));
         if !problems.is_empty() {
             return self.refuse(case, "it is not complete", in_crm_words(case.object, problems)).await;
         }
@@ -155,13 +156,8 @@ impl Deliver {
             record.set(field, Value::Text(case.crm.id.clone()));
         }
         let token = uuid::Uuid::new_v4().to_string();
-        let share = Share {
-            body: api::create_body(&record, converger.catalog, &token),
-            submit_token: uuid::Uuid::new_v4().to_string(),
-            involvement: api::involvement(&case.ours).to_owned(),
-            associated: Vec::new(),
-            submitted: false,
-        };
+        let share =
+            Share { body: api::create_body(&record, converger.catalog, &token), ..Share::of_existing(&case.ours) };
         case.link.share = Some(share.clone());
         if case.link.opportunity().is_none() {
             case.link.set_base(&sent(&case.ours));
@@ -194,14 +190,14 @@ impl Deliver {
     /// Submits. A refusal ends the token: with the same one AWS would only repeat what became of it.
     async fn submitted(&self, case: &mut Case<'_>, mut share: Share, id: &OpportunityId) -> Result<(), SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
-        let involvement = api::involvement(&case.ours);
-        if share.involvement != involvement {
-            involvement.clone_into(&mut share.involvement);
+        let wished = (api::involvement(&case.ours), api::visibility(&case.ours));
+        if (share.involvement.as_str(), share.visibility.as_str()) != wished {
+            (share.involvement, share.visibility) = (wished.0.to_owned(), wished.1.to_owned());
             share.submit_token = uuid::Uuid::new_v4().to_string();
             case.link.share = Some(share.clone());
             converger.claim(&mut case.link).await?;
         }
-        let answer = partner_central.submit(id, &share.submit_token, &share.involvement).await;
+        let answer = partner_central.submit(id, &share.submit_token, &share.involvement, &share.visibility).await;
         let ended = answer.map_err(SyncError::from).and_then(|task| finished(task, "the submission"));
         match &ended {
             Ok(()) => share.submitted = true,
@@ -219,31 +215,24 @@ impl Deliver {
     async fn update(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         let Some(id) = case.link.opportunity().cloned() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
+        let refused = "some fields are not as AWS takes them";
+        let mistakes = self.mistakes(case);
+        if !mistakes.is_empty() {
+            return self.refuse(case, refused, in_crm_words(case.object, mistakes)).await;
+        }
         for _ in 0..CONFLICTS {
             let current = partner_central.opportunity(&id).await?;
-            let aws = api::opportunity(&current, None).unredacted().record;
+            let shown = api::opportunity(&current, None);
+            let whole = shown.record.clone();
+            let aws = shown.unredacted().record;
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
             let plan =
                 case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
-            let standing = Standing::of(&aws);
-            let mut changes = Record::new(Kind::Opportunity);
-            let (mut later, mut never) = (Vec::new(), Vec::new());
-            for (mapping, value) in plan.won_by(Side::Crm) {
-                match standing.access(Kind::Opportunity, mapping.ace) {
-                    Access::Open => changes.set(mapping.ace, value.clone()),
-                    Access::Later => later.push(mapping.ace),
-                    Access::Never => never.push(mapping.ace),
-                }
-            }
-            let mut merged = aws.clone();
-            changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
-            let mut wrong = validate(&merged, &self.case(Operation::Update, standing));
-            wrong.retain(|problem| changes.value(problem.field).is_some());
+            let Outgoing { changes, merged, later, never, wrong } = Outgoing::of(&plan, &whole, (converger.now)());
             if !wrong.is_empty() {
-                let problems = in_crm_words(case.object, wrong);
-                return self.refuse(case, "some fields are not as AWS takes them", problems).await;
+                return self.refuse(case, refused, in_crm_words(case.object, wrong)).await;
             }
             let message = held_back(&later, &never);
             let report = Report::waiting(later, message.clone());
@@ -258,6 +247,9 @@ impl Deliver {
                 } else {
                     partner_central.disassociate(&id, entity.as_str(), &which).await?;
                 }
+            }
+            for assignee in api::assignees(&changes, &merged) {
+                partner_central.assign(&id, &assignee).await?;
             }
             let in_body = changes.iter().any(|(field, _)| field.write == Write::Body);
             if in_body {
@@ -277,10 +269,42 @@ impl Deliver {
             let mut entry = self.entry(case, partial, "updated at AWS");
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
             converger.ledger.log(&[entry]).await?;
+            if in_body && Standing::of(&aws).status == Some(ReviewStatus::ActionRequired) {
+                self.resubmitted(case, &id).await?;
+            }
             converger.report(case.object, &case.crm, &report).await?;
             return Ok(Disposition::Done);
         }
         Err(PortError::Conflict { what: format!("UpdateOpportunity {id}") }.into())
+    }
+
+    /// Submits again what a reviewer sent back, unless the update has done that: AWS's guide says that it does, and does
+    /// not say whether always.
+    async fn resubmitted(&self, case: &mut Case<'_>, id: &OpportunityId) -> Result<(), SyncError> {
+        let Self { from_aws: FromAws { partner_central, converger } } = self;
+        let current = api::opportunity(&partner_central.opportunity(id).await?, None).record;
+        if Standing::of(&current).status != Some(ReviewStatus::ActionRequired) {
+            return Ok(());
+        }
+        let share = Share {
+            submit_token: uuid::Uuid::new_v4().to_string(),
+            submitted: false,
+            ..case.link.share.clone().unwrap_or_else(|| Share::of_existing(&case.ours))
+        };
+        case.link.share = Some(share.clone());
+        converger.claim(&mut case.link).await?;
+        self.submitted(case, share, id).await
+    }
+
+    /// What of the rep's changes AWS takes in no state of the record: it is said without asking AWS.
+    fn mistakes(&self, case: &Case<'_>) -> Vec<Problem> {
+        let base = case.link.base(Kind::Opportunity);
+        let changed = |key| case.ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
+        let sent = |key| case.object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
+        let mut mistakes =
+            validate(&case.ours, &checked_for(Operation::Update, Standing::default(), (self.from_aws.converger.now)()));
+        mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
+        mistakes
     }
 
     /// Sends the rep's answer to a referral.
@@ -412,17 +436,54 @@ impl Deliver {
         Ok(Disposition::Skip(SkipReason::Rejected))
     }
 
-    fn case(&self, operation: Operation, standing: Standing) -> validate::Case<'static> {
-        let today = (self.from_aws.converger.now)().to_zoned(jiff::tz::TimeZone::UTC).date();
-        validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
-    }
-
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
         let now = (self.from_aws.converger.now)();
         let mut entry = Entry::new(now, Direction::ToAws, Purpose::Push, status, message.to_owned()).about(&case.link);
         entry.crm_id = Some(case.crm.id.clone());
         entry
     }
+}
+
+/// What of a merge AWS takes now, what it takes later or never, and what it would refuse.
+pub(crate) struct Outgoing {
+    /// What goes.
+    pub(crate) changes: Record,
+    /// AWS's record with it.
+    pub(crate) merged: Record,
+    /// What waits for AWS's review.
+    pub(crate) later: Vec<&'static Field>,
+    /// What is closed for good.
+    pub(crate) never: Vec<&'static Field>,
+    /// Why nothing goes.
+    pub(crate) wrong: Vec<Problem>,
+}
+
+impl Outgoing {
+    /// Sorts what the CRM wins in an opportunity. `aws` is what AWS has, also what it redacts.
+    pub(crate) fn of(plan: &Plan<'_>, aws: &Record, now: Timestamp) -> Self {
+        let standing = Standing::of(aws);
+        let mut changes = Record::new(Kind::Opportunity);
+        let (mut later, mut never) = (Vec::new(), Vec::new());
+        for (mapping, value) in plan.won_by(Side::Crm) {
+            match standing.access(Kind::Opportunity, mapping.ace) {
+                Access::Open => changes.set(mapping.ace, value.clone()),
+                Access::Later => later.push(mapping.ace),
+                Access::Never => never.push(mapping.ace),
+            }
+        }
+        let mut merged = aws.clone();
+        changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
+        let mut wrong = validate(&merged, &checked_for(Operation::Update, standing, now));
+        // What AWS has it takes back; what it always wants and lacks, it wants with the next update, whatever that changes.
+        let is_due = |problem: &Problem| changes.value(problem.field).is_some() || is_always_wanted(problem);
+        wrong.retain(|problem| !changes.is_empty() && is_due(problem));
+        Self { changes, merged, later, never, wrong }
+    }
+}
+
+fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
 }
 
 /// A rep's answer to a referral that is still open.
@@ -468,13 +529,19 @@ fn finished(task: Task, what: &str) -> Result<(), SyncError> {
     }
 }
 
-/// The fields of a record that a creation carries.
+/// The fields of a record that a creation and its associations carry.
 fn sent(ours: &Record) -> Record {
     let mut sent = Record::new(ours.kind());
-    for (field, value) in ours.iter().filter(|(field, _)| field.is_writable()) {
+    let carried = |field: &Field| matches!(field.write, Write::Body | Write::CreateOnly | Write::Associate);
+    for (field, value) in ours.iter().filter(|(field, _)| carried(field)) {
         sent.set(field, value.clone());
     }
     sent
+}
+
+fn is_always_wanted(problem: &Problem) -> bool {
+    let field = Kind::Opportunity.field(problem.field);
+    problem.rule == Rule::Required && field.is_some_and(|field| field.required == Required::Create)
 }
 
 /// Problems with the names that the rep sees.

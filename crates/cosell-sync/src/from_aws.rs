@@ -15,8 +15,9 @@ use crate::{
     converge::{Arrival, whole_seconds},
     log::{Purpose, Status},
     notice::Notice,
-    ports::{CrmFields, CrmKey, CrmRecord, Ledger, PartnerCentral, PortError, PortResult},
+    ports::{CrmFields, CrmKey, CrmRecord, Ledger, PartnerCentral, PortResult},
     push, reconcile,
+    walk::named_record,
 };
 
 /// How much older than our question an event must be for its news to be in the answer: AWS may ring a little before it
@@ -172,14 +173,8 @@ impl FromAws {
 
     async fn ask_opportunity(&self, id: &OpportunityId, purpose: Purpose) -> Result<Seen, SyncError> {
         let at = (self.converger.now)();
-        let summary = async {
-            if self.converger.mapping.opportunity.needs_summary() {
-                self.partner_central.summary(id).await
-            } else {
-                Ok(None)
-            }
-        };
-        let (opportunity, summary) = futures::try_join!(self.partner_central.opportunity(id), summary)?;
+        let summary = self.converger.mapping.opportunity.needs_summary();
+        let (opportunity, summary) = present(self.partner_central.as_ref(), id, summary).await?;
         Ok(Seen { answered: Answered::Opportunity { id: id.clone(), opportunity, summary }, at, purpose })
     }
 
@@ -282,11 +277,8 @@ impl FromAws {
         let object = &mapping.opportunity;
         let mut link = Link::new(key);
         let Some(id) = carried else { return Ok(link) };
-        let found = match crm.fetch(&object.object, CrmKey::Id(id), std::slice::from_ref(&object.ace_id)).await {
-            // An identifier of something else than this CRM.
-            Err(PortError::Rejected { .. } | PortError::NotFound { .. }) => None,
-            other => other?,
-        };
+        let ace_id = std::slice::from_ref(&object.ace_id);
+        let found = named_record(crm.as_ref(), &object.object, id, ace_id).await?;
         let free = |record: &CrmRecord| {
             let named = record.fields.get(&object.ace_id).and_then(CrmValue::as_text);
             named.is_none() || named == link.ace_id()
@@ -423,6 +415,16 @@ impl FromAws {
         }
         Ok(())
     }
+}
+
+/// `GetOpportunity`, and `GetAwsOpportunitySummary` where that is wanted.
+pub(crate) async fn present(
+    partner_central: &dyn PartnerCentral,
+    id: &OpportunityId,
+    summary: bool,
+) -> PortResult<(Json, Option<Json>)> {
+    let summary = async { if summary { partner_central.summary(id).await } else { Ok(None) } };
+    futures::try_join!(partner_central.opportunity(id), summary)
 }
 
 /// What the CRM shows of a referral besides its fields.

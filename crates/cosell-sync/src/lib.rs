@@ -2,9 +2,11 @@
 //!
 //! Work acts only through the traits in [`ports`]; how a message ends is decided here ([`Disposition`]) and by no door.
 
+pub mod backfill;
 mod converge;
 pub mod deliver;
 mod disposition;
+pub mod drift;
 pub mod files;
 pub mod from_aws;
 mod link;
@@ -14,9 +16,11 @@ pub mod ports;
 pub mod push;
 pub mod reconcile;
 pub mod replay;
+mod walk;
 mod work;
 
 pub use converge::{Arrival, Converged, Converger};
 pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
 pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share};
+pub use walk::{Progress, every_opportunity};
 pub use work::Work;

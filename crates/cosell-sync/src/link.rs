@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, life_cycle::Acceptance};
+use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -64,12 +64,33 @@ pub struct Share {
     pub submit_token: String,
     /// How AWS is to be involved.
     pub involvement: String,
+    /// How much its sellers are to see.
+    #[serde(default = "full")]
+    pub visibility: String,
     /// What is associated: (entity type, identifier).
     #[serde(default)]
     pub associated: Vec<(String, String)>,
     /// Whether it is submitted.
     #[serde(default)]
     pub submitted: bool,
+}
+
+impl Share {
+    /// The share of an opportunity that AWS has already: it need not be created.
+    pub fn of_existing(ours: &Record) -> Self {
+        Self {
+            body: Json::Null,
+            submit_token: uuid::Uuid::new_v4().to_string(),
+            involvement: api::involvement(ours).to_owned(),
+            visibility: api::visibility(ours).to_owned(),
+            associated: Vec::new(),
+            submitted: false,
+        }
+    }
+}
+
+fn full() -> String {
+    "Full".to_owned()
 }
 
 /// Where a referral stands with us.

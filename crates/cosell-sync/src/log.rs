@@ -26,6 +26,9 @@ pub enum Purpose {
     /// A CRM record changed.
     #[serde(rename = "Push")]
     Push,
+    /// Somebody linked two records that both sides had.
+    #[serde(rename = "Backfill")]
+    Backfill,
     /// A file of AWS's arrived.
     #[serde(rename = "Outbound File Retrieval")]
     OutboundFile,

@@ -203,8 +203,10 @@ pub trait PartnerCentral: Send + Sync {
     async fn associate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
     /// `DisassociateOpportunity`. What is not associated any more is no error.
     async fn disassociate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()>;
+    /// `AssignOpportunity`, with one of [`assignees`](cosell_model::api::assignees).
+    async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()>;
     /// `StartEngagementFromOpportunityTask`: submits to AWS.
-    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task>;
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, visibility: &str) -> PortResult<Task>;
     /// `StartEngagementByAcceptingInvitationTask`.
     async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task>;
     /// `AcceptEngagementInvitation`: joins the engagement of a lead. What is accepted already is no error.
@@ -269,6 +271,9 @@ pub struct Written {
 pub trait Crm: Send + Sync {
     /// One record; none where there is none or it was deleted.
     async fn fetch(&self, object: &str, key: CrmKey<'_>, fields: &[String]) -> PortResult<Option<CrmRecord>>;
+    /// The cursor of a search that begins with the record that has not changed for longest. Without a cursor a search
+    /// begins a little before now.
+    fn beginning(&self) -> String;
     /// At most about `limit` records that changed since `cursor`, some of them perhaps once more.
     async fn changed_since(
         &self,

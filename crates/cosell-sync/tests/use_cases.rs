@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backfill;
 mod memory;
 
 use cosell_mapping::Mapping;
@@ -973,4 +974,120 @@ async fn a_referral_that_a_person_accepted_in_partner_central_becomes_its_opport
     assert_eq!(rows.len(), 1);
     assert_eq!(world.crm_text(&rows[0], "ACE_Opportunity_Id__c").as_deref(), Some("O7654321"));
     assert_eq!(world.crm_text(&rows[0], "ACE_Invitation_Id__c").as_deref(), Some("engi-0123456789abc"));
+}
+
+/// A mapping with a CRM field for every ACE field, of its own name.
+fn every_field() -> String {
+    let fields =
+        cosell_model::Kind::Opportunity.fields().iter().filter(|field| field.is_writable_on(cosell_model::Wire::Api));
+    let lines: Vec<String> = fields.map(|field| format!("{0} = \"F_{0}\"", field.key)).collect();
+    format!(
+        "version = 1\n[opportunity]\nobject = \"Opportunity\"\nace_id = \"ACE_Opportunity_Id__c\"\nshare = \"Share\"\n\
+        [opportunity.status]\nsync_status = \"Status\"\nsync_message = \"Message\"\n[opportunity.fields]\n{}\n",
+        lines.join("\n")
+    )
+}
+
+/// A record that AWS takes, and changes of which it takes none: by field, its kind of mistake and the value.
+fn mistakes() -> (Vec<(&'static str, Json)>, Vec<(&'static str, &'static str, Json)>) {
+    use cosell_model::{Kind, catalog::Type};
+    let sound = vec![
+        ("partnerPrimaryNeedFromAws", json!("Co-Sell - Deal Support")),
+        ("customerCompanyName", json!("Nordlicht Energie")),
+        ("customerWebsite", json!("https://nordlicht.example")),
+        ("country", json!("US")),
+        ("state", json!("Washington")),
+        ("postalCode", json!("98101")),
+        ("industry", json!("Energy - Power and Utilities")),
+        ("partnerProjectTitle", json!("Grid data lake")),
+        ("projectDescription", json!("Meter data is spread over nine systems.")),
+        ("useCase", json!("Database")),
+        ("deliveryModel", json!("SaaS or PaaS")),
+        ("salesActivities", json!("Initialized discussions with customer")),
+        ("expectedMonthlyAwsRevenue", json!(4200)),
+        ("targetCloseDate", json!("2027-06-30")),
+        ("stage", json!("Qualified")),
+        ("opportunityType", json!("Net New Business")),
+        ("solutionOffered", json!("S-0000001")),
+        ("doesOppBelongToNatSec", json!("No")),
+        ("isOppFromMarketingActivity", json!("None")),
+    ];
+    let mut wrong = Vec::new();
+    for field in Kind::Opportunity.fields().iter().filter(|field| field.is_writable_on(cosell_model::Wire::Api)) {
+        let value = match field.ty {
+            Type::Text { max } if max < 32_000 => Some(("too long", json!("x".repeat(usize::from(max) + 1)))),
+            Type::Digits(_) => Some(("not digits", json!("12a"))),
+            Type::Picklist(list) if !list.open => Some(("not in the list", json!("Nothing of the kind"))),
+            Type::Picklists(list) if !list.open => Some(("not in the list", json!("Nothing of the kind"))),
+            Type::YesNo => Some(("neither yes nor no", json!("Perhaps"))),
+            Type::Email => Some(("no e-mail", json!("nobody at home"))),
+            Type::Url => Some(("no address", json!("nowhere"))),
+            Type::Phone => Some(("no phone number", json!("call me"))),
+            Type::Identifiers(_) => Some(("no identifier", json!("no identifier at all"))),
+            Type::Number { .. } => Some(("less than nothing", json!(-1))),
+            Type::Date => Some(("no day", json!("next week"))),
+            _ => None,
+        };
+        wrong.extend(value.map(|(kind, value)| (field.key, kind, value)));
+    }
+    for (field, kind, value) in [
+        ("customerCompanyName", "missing", Json::Null),
+        ("country", "missing", Json::Null),
+        ("industry", "missing", Json::Null),
+        ("partnerProjectTitle", "missing", Json::Null),
+        ("projectDescription", "missing", Json::Null),
+        ("targetCloseDate", "missing", Json::Null),
+        ("useCase", "missing", Json::Null),
+        ("deliveryModel", "missing", Json::Null),
+        ("salesActivities", "missing", Json::Null),
+        ("expectedMonthlyAwsRevenue", "missing", Json::Null),
+        ("solutionOffered", "missing", Json::Null),
+        ("customerWebsite", "missing", Json::Null),
+        ("state", "missing in the United States", Json::Null),
+        ("postalCode", "missing", Json::Null),
+        ("postalCode", "of another country", json!("K1A 0B1")),
+        ("state", "not as AWS spells it", json!("WA")),
+        ("projectDescription", "too short", json!("Too short")),
+        ("targetCloseDate", "in the past", json!("2020-01-01")),
+        ("stage", "lost without a reason", json!("Closed Lost")),
+        ("industry", "other without saying which", json!("Other")),
+        ("doesOppBelongToNatSec", "secret and not for the government", json!("Yes")),
+        ("opportunityType", "a renewal of nothing", json!("Flat Renewal")),
+    ] {
+        wrong.push((field, kind, value));
+    }
+    (sound, wrong)
+}
+
+#[tokio::test]
+async fn what_aws_would_refuse_costs_no_call() {
+    let (sound, wrong) = mistakes();
+    let filled = |world: &Shared| {
+        world.mutate(|w| w.mapping = Some(every_field()));
+        let fields: Vec<(String, Json)> =
+            sound.iter().map(|(key, value)| (format!("F_{key}"), value.clone())).collect();
+        let fields: Vec<(&str, Json)> = fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        world.rep_edits("Opportunity", "006A", &fields);
+        world.rep_edits("Opportunity", "006A", &[("Share", json!(true))]);
+    };
+    let calls = |world: &Shared| -> Vec<String> {
+        let at_aws = |call: &&String| call.starts_with(|c: char| c.is_ascii_uppercase());
+        world.mutate(|w| w.calls.iter().filter(at_aws).cloned().collect())
+    };
+    let changed = json!({"object": "Opportunity", "id": "006A", "modified_at": ""}).to_string();
+    let world = self::world();
+    filled(&world);
+    let end = world.deliver().message(&changed).await;
+    assert!(matches!(end, Disposition::Done), "the sound one: {} {:?}", word(&end), world.crm_text("006A", "Message"));
+    assert!(wrong.len() >= 60, "{} kinds", wrong.len());
+    for (field, kind, value) in &wrong {
+        let world = self::world();
+        filled(&world);
+        world.rep_edits("Opportunity", "006A", &[(&format!("F_{field}"), value.clone())]);
+        let end = world.deliver().message(&changed).await;
+        assert!(matches!(end, Disposition::Skip(SkipReason::Rejected)), "{field} {kind}: {}", word(&end));
+        assert!(calls(&world).is_empty(), "{field} {kind}: {:?}", calls(&world));
+        let said = world.crm_text("006A", "Message").unwrap();
+        assert!(said.contains("F_"), "{field} {kind}: {said}");
+    }
 }

@@ -25,8 +25,7 @@ pub struct Args {
 
 pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
     let stack = Stack::find(stack).await?;
-    // Only reads: the retention of new lines does not matter here.
-    let ledger = stack.aws.ledger(stack.output("Table")?, stack.catalog()?, 30);
+    let ledger = stack.ledger()?;
     let day = args.day.unwrap_or_else(|| Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()).to_string();
     let of = args.record.as_deref().map_or(LogOf::Day(&day), LogOf::Record);
     let entries = ledger.read_log(of, args.limit).await?;
@@ -35,20 +34,15 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
         let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         vec![
             entry.at.strftime("%H:%M:%S").to_string(),
-            word(&entry.direction),
-            word(&entry.purpose),
-            word(&entry.status),
+            output::word(&entry.direction),
+            output::word(&entry.purpose),
+            output::word(&entry.status),
             text(&entry.ace_id),
             text(&entry.crm_id),
             message(entry),
         ]
     })?;
     Ok(())
-}
-
-/// The word that the log itself uses.
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn message(entry: &Entry) -> String {

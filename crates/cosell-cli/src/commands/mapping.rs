@@ -4,14 +4,13 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
-use cosell_crm::{Salesforce, salesforce};
+use cosell_crm::salesforce;
 use cosell_mapping::{
     Coverage, Description, Finding, Mapping, ObjectMapping, Severity, WantedField, check,
     explain::{self, Explained},
     propose, reference, schema,
 };
 use cosell_model::{Kind, Record};
-use cosell_sync::ports::Crm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -194,8 +193,7 @@ fn objects(mapping: &Mapping) -> BTreeSet<String> {
 /// What the CRM of a stack says about these objects.
 async fn live(stack: &str, objects: BTreeSet<String>) -> Result<Vec<Description>, Error> {
     let stack = Stack::find(stack).await?;
-    let secret = stack.aws.secret(stack.output("CrmSecretArn")?).await?;
-    let crm = Salesforce::connect(stack.output("SalesforceEndpoint")?, &secret)?;
+    let crm = stack.crm().await?;
     let mut described = Vec::new();
     for object in objects {
         described.push(crm.describe(&object).await?);
@@ -336,32 +334,22 @@ fn nth<T>(records: &mut Vec<T>, path: &Path, number: usize) -> Result<T, Mapping
 
 fn shown(format: Format, lines: &[Explained]) -> Result<(), Error> {
     output::rows(format, &["from", "value", "steps", "to", "result", "what", "why"], lines, |line| {
-        let steps: Vec<String> =
-            line.steps.iter().map(|taken| format!("{}: {}", taken.step, brief(&taken.value.clone().into()))).collect();
+        let steps: Vec<String> = line
+            .steps
+            .iter()
+            .map(|taken| format!("{}: {}", taken.step, output::brief(&taken.value.clone().into())))
+            .collect();
         let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         vec![
             dash(line.from.join(" + ")),
-            dash(brief(&line.value)),
+            dash(output::brief(&line.value)),
             dash(steps.join(" -> ")),
             dash(line.to.join(" + ")),
-            dash(brief(&line.result)),
+            dash(output::brief(&line.result)),
             line.fate.as_str().into(),
             line.why.clone().unwrap_or_default(),
         ]
     })
-}
-
-/// A value in a cell: one line, and not a long one.
-fn brief(value: &Json) -> String {
-    const LONG: usize = 40;
-    let text = match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        Json::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
-    };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= LONG { text } else { text.chars().take(LONG - 1).chain(['…']).collect() }
 }
 
 #[derive(Serialize)]

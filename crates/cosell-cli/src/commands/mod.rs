@@ -1,6 +1,8 @@
+pub mod backfill;
 pub mod config;
 pub mod convert;
 pub mod dlq;
+pub mod drift;
 pub mod fields;
 pub mod log;
 pub mod mapping;

@@ -1,7 +1,7 @@
 use clap::Parser;
 use cosell_model::{Catalog, InvitationId, OpportunityId};
 use cosell_sync::{
-    ports::{Message, PartnerCentral, Queue},
+    ports::{Message, Queue},
     reconcile::{invitation_ring, opportunity_ring},
 };
 use serde::Serialize;
@@ -66,7 +66,7 @@ struct Row {
 
 pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
     let stack = Stack::find(stack).await?;
-    let ids = if args.all { every(&stack).await? } else { args.ids };
+    let ids = if args.all { stack.opportunities().await?.into_iter().map(Id::Opportunity).collect() } else { args.ids };
     let catalog = stack.catalog()?;
     if !args.dry_run {
         for queue in ["FnOpportunityQueue", "FnInvitationQueue"] {
@@ -79,19 +79,4 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
     output::rows(format, &["id", "queued"], &rows, |row| {
         vec![row.id.clone(), if row.queued { "yes" } else { "no" }.to_owned()]
     })
-}
-
-/// Every opportunity that AWS lists, with a line of progress a page.
-async fn every(stack: &Stack) -> Result<Vec<Id>, Error> {
-    let partner_central = stack.partner_central()?;
-    let (mut ids, mut page) = (Vec::new(), None);
-    loop {
-        let listed = partner_central.opportunities(None, page.as_deref()).await?;
-        ids.extend(listed.items.into_iter().map(|line| Id::Opportunity(line.id)));
-        eprintln!("{} listed", ids.len());
-        page = listed.next;
-        if page.is_none() {
-            return Ok(ids);
-        }
-    }
 }

@@ -192,6 +192,10 @@ impl Crm for Salesforce {
         self.fetches.ask(wanted, key).await.unwrap_or(Err(broken))
     }
 
+    fn beginning(&self) -> String {
+        Cursor::starting(Timestamp::UNIX_EPOCH).to_string()
+    }
+
     async fn changed_since(
         &self,
         object: &str,

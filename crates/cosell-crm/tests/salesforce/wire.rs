@@ -274,6 +274,14 @@ async fn the_first_search_begins_an_hour_ago() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_search_from_the_beginning_is_older_than_any_organization() -> Outcome {
+    let (org, crm) = Org::start([(200, found(&[]))]).await?;
+    assert!(crm.changed_since("Lead", Some(&crm.beginning()), &[], 1).await?.caught_up);
+    assert!(org.seen()[0].query().contains(" WHERE SystemModstamp >= 1970-01-01T00:00:00Z ORDER BY "));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_full_page_goes_on_after_its_last_row() -> Outcome {
     let rows = [
         row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP),

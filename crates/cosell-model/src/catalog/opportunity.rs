@@ -151,7 +151,7 @@ pub static FIELDS: &[Field] = &[
     f("awsNextSteps", text(255), "What AWS does next").api_only().summary(&["LifeCycle.NextSteps"]),
     f("awsNextStepHistory", History, "What AWS was to do next").api_only().summary(&["LifeCycle.NextStepsHistory"]),
     f("awsExpectedMonthlyRevenue", MONEY, "What AWS expects a month").api_only().summary(&["Project.ExpectedCustomerSpend[0].Amount"]),
-    f("visibility", Picklist(&list::VISIBILITY), "How much of the deal AWS's sellers see").api_only().summary(&["Visibility"]),
+    f("visibility", Picklist(&list::VISIBILITY), "How much of the deal AWS's sellers see: `Full` or `Limited`, said at the submission").api_only().summary(&["Visibility"]).by("StartEngagementFromOpportunityTask"),
     f("cosellMotion", text(255), "How AWS works on the deal").api_only().summary(&["CosellMotion"]),
     f("involvementType", Picklist(&list::INVOLVEMENT), "Whether AWS sells along or only looks on").api_only().summary(&["InvolvementType"]),
     f("cosellConvertReason", Picklist(&list::CO_SELL_REASON), "Why AWS turned it into a co-sell").summary(&["InvolvementTypeChangeReason"]).since_v2(),

@@ -281,7 +281,18 @@ impl PartnerCentral for Shared {
         })
     }
 
-    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str) -> PortResult<Task> {
+    async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()> {
+        self.call("AssignOpportunity", |w| {
+            let team = &mut w.opportunities.get_mut(id.as_str()).unwrap()["OpportunityTeam"];
+            let mut people = team.as_array().cloned().unwrap_or_default();
+            people.retain(|person| person["BusinessTitle"] != assignee["BusinessTitle"]);
+            people.push(assignee.clone());
+            *team = json!(people);
+            Ok(())
+        })
+    }
+
+    async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, _: &str) -> PortResult<Task> {
         self.call("StartEngagementFromOpportunityTask", |w| {
             if let Some((known, _)) = w.submissions.insert(token.to_owned(), (involvement.to_owned(), id.to_string())) {
                 assert_eq!(known, involvement, "a token with another body");
@@ -379,8 +390,27 @@ impl Crm for Shared {
         })
     }
 
-    async fn changed_since(&self, _: &str, _: Option<&str>, _: &[String], _: usize) -> PortResult<Changes> {
-        unimplemented!("the push is tested across the wire")
+    fn beginning(&self) -> String {
+        String::new()
+    }
+
+    /// In the order of their identifiers, as if they had been made one after the other and never changed.
+    async fn changed_since(
+        &self,
+        object: &str,
+        cursor: Option<&str>,
+        fields: &[String],
+        limit: usize,
+    ) -> PortResult<Changes> {
+        self.call("changed_since", |w| {
+            let cursor = cursor.expect("the push is tested across the wire");
+            let rest = w.crm.iter().filter(|(id, (kind, _))| kind == object && id.as_str() > cursor);
+            let records: Vec<_> =
+                rest.take(limit).map(|(id, (_, found))| asked(w, record(id, found), fields)).collect();
+            let caught_up = records.len() < limit;
+            let cursor = records.last().map_or_else(|| cursor.to_owned(), |last| last.id.clone());
+            Ok(Changes { records, cursor, caught_up })
+        })
     }
 
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
