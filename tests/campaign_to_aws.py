@@ -38,8 +38,9 @@ SHARES = max(3, int(60 * SCALE))
 KILLS = int(50 * SCALE)
 # Of a hundred edits by a rep: AWS edits the record at the same moment.
 CONFLICTS = 10
-# Of a hundred edits by a rep: a field that somebody edited a moment ago.
-AGAIN = 25
+# Of a hundred edits by a rep: a field that was edited a moment ago, while that edit is under way.
+AGAIN = 40
+A_MOMENT = 30
 # Some five minutes of storm at full scale. The queue to AWS is worked off by one instance here, as the emulator keeps its
 # order: what comes faster only waits longer.
 EDITS_A_SECOND = 3.3
@@ -394,7 +395,7 @@ class Crowd:
 
     def pick(self) -> tuple[Record, Field]:
         if self.lately and self.dice.randrange(100) < AGAIN:
-            record, spec = self.dice.choice(self.lately[-5:])
+            record, spec = self.dice.choice(self.lately[-A_MOMENT:])
             if self.free(record, spec):
                 return record, spec
         record = self.dice.choice(self.records)
@@ -413,14 +414,14 @@ class Crowd:
         known.edits.append(("aws", value))
 
     def edit(self) -> None:
-        """One edit by a rep, and now and then one of AWS's just before or after it: the same field, or another one."""
+        """One edit by a rep, and now and then one by AWS's people just before or after it, of the same field or another one."""
         record, spec = self.pick()
         self.lately.append((record, spec))
         turns = [lambda: self.rep_edits(record, spec, spec.clearable and self.dice.randrange(10) == 0)]
         if self.dice.randrange(100) < CONFLICTS:
-            theirs = spec if self.dice.randrange(2) else self.dice.choice(FIELDS)
-            if self.free(record, theirs) and (theirs is not spec or spec.values - self.used[record.row["Id"], spec.crm] > 1):
-                turns.append(lambda: self.aws_edits(record, theirs))
+            same = self.dice.randrange(2) and spec.values - self.used[record.row["Id"], spec.crm] > 1
+            theirs = spec if same else self.dice.choice([one for one in FIELDS if one != spec and self.free(record, one)])
+            turns.append(lambda: self.aws_edits(record, theirs))
         self.dice.shuffle(turns)
         for turn in turns:
             turn()
