@@ -171,7 +171,7 @@ impl Converger {
         }
         let (theirs, unmappable) =
             crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| object.to_ace(&crm.fields));
-        let plan = object.plan(&link.base(aws.kind()), aws, &theirs, newer(aws, crm.as_ref()));
+        let plan = object.plan(&link.agreed(aws, &theirs), aws, &theirs, newer(aws, crm.as_ref()));
 
         let mut writes = facts;
         if let Some(crm) = &crm {
@@ -191,6 +191,9 @@ impl Converger {
         if !writes.is_empty() || crm.is_none() || asked {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
             self.status(object, &mut writes, &Report::of(&link, aws, standing, waiting));
+            let mut sent = Record::new(aws.kind());
+            plan.won_by(Side::Aws).for_each(|(line, value)| sent.set(line.ace, value.clone()));
+            link.sends(&plan, Side::Crm, &sent);
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;
