@@ -80,7 +80,11 @@ class Aws:
 
     def waiting(self) -> int:
         """How many events are not on the bus yet."""
-        return self._call("GET", "/state")["events_waiting"]
+        return self.state()["events_waiting"]
+
+    def state(self) -> dict[str, Any]:
+        """How many there are of everything."""
+        return self._call("GET", "/state")
 
     def drops(self, folder: str, name: str, **content: Any) -> None:
         self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})

@@ -266,8 +266,8 @@ impl PartnerCentral for PartnerCentralClient {
         let body = json!({"Catalog": self.catalog(), "ResourceType": "Opportunity", "ResourceIdentifier": id.as_str()});
         let what = format!("ListEngagementResourceAssociations {id}");
         let answer = exchange!(self, Write, list_engagement_resource_associations, what, &body)?;
-        let mut ours = list(&answer, "EngagementResourceAssociationSummaries").iter();
-        Ok(ours.find_map(|line| EngagementId::from_id_or_arn(text(line, "EngagementId")?).ok()))
+        let mut lines = list(&answer, "EngagementResourceAssociationSummaries").iter();
+        Ok(lines.find_map(|line| EngagementId::from_id_or_arn(text(line, "EngagementId")?).ok()))
     }
 
     async fn opportunities(&self, since: Option<&str>, page: Option<&str>) -> PortResult<Page<Listed>> {

@@ -151,7 +151,7 @@ impl Converger {
         }
         let (theirs, unmappable) =
             crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| object.to_ace(&crm.fields));
-        let plan = object.plan(&link.base(aws.kind()), aws, &theirs, newer(aws, crm.as_ref()));
+        let plan = object.plan(&link.agreed(aws, &theirs), aws, &theirs, newer(aws, crm.as_ref()));
 
         let mut writes = facts;
         if let Some(crm) = &crm {
@@ -176,6 +176,9 @@ impl Converger {
                 Report::waiting(waiting, None)
             };
             self.status(object, &mut writes, &report);
+            let mut sent = Record::new(aws.kind());
+            plan.won_by(Side::Aws).for_each(|(line, value)| sent.set(line.ace, value.clone()));
+            link.sends(&plan, Side::Crm, &sent);
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;

@@ -229,8 +229,8 @@ impl Deliver {
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
-            let plan =
-                case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
+            let base = case.link.agreed(&aws, &case.ours);
+            let plan = case.object.plan(&base, &aws, &case.ours, newer(&aws, Some(&case.crm)));
             let Outgoing { changes, merged, later, never, wrong } = Outgoing::of(&plan, &whole, (converger.now)());
             if !wrong.is_empty() {
                 return self.refuse(case, refused, in_crm_words(case.object, wrong)).await;
@@ -241,7 +241,9 @@ impl Deliver {
                 converger.report(case.object, &case.crm, &report).await?;
                 return Ok(Disposition::Skip(SkipReason::Unchanged));
             }
-
+            // Whatever is cut from here on: what AWS says of it next is not taken for an edit of AWS's.
+            case.link.sends(&plan, Side::Aws, &changes);
+            converger.ledger.save(&mut case.link).await?;
             for (entity, which, wanted) in entity_changes(&aws, &changes) {
                 if wanted {
                     partner_central.associate(&id, entity.as_str(), &which).await?;

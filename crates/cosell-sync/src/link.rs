@@ -1,5 +1,6 @@
 use std::fmt;
 
+use cosell_mapping::{Plan, Side};
 use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,12 @@ pub struct Link {
     /// The last common snapshot, as [`Record::to_json`] writes it.
     #[serde(default)]
     pub base: Map<String, Json>,
+    /// Values that were sent to AWS, of which nobody knows yet whether they arrived.
+    #[serde(default)]
+    pub to_aws: Map<String, Json>,
+    /// Values that were sent to the CRM, of which nobody knows yet whether they arrived.
+    #[serde(default)]
+    pub to_crm: Map<String, Json>,
     /// AWS's `LastModifiedDate` of the last read or write, verbatim.
     #[serde(default)]
     pub last_modified: Option<String>,
@@ -167,6 +174,8 @@ impl Link {
             version: 0,
             keys: vec![key],
             base: Map::new(),
+            to_aws: Map::new(),
+            to_crm: Map::new(),
             last_modified: None,
             share: None,
             referral: None,
@@ -189,6 +198,8 @@ impl Link {
     pub fn without_crm(&mut self) {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
         self.base = Map::new();
+        self.to_aws = Map::new();
+        self.to_crm = Map::new();
     }
 
     /// The opportunity at AWS.
@@ -243,10 +254,42 @@ impl Link {
         Record::from_json(kind, &self.base).unwrap_or_else(|_| Record::new(kind))
     }
 
-    /// Stores a snapshot.
-    pub fn set_base(&mut self, base: &Record) {
-        if let Json::Object(members) = base.to_json() {
-            self.base = members;
+    /// The last common snapshot as both sides show it: a value that was sent before a write was cut, and that the other side
+    /// says now, is no edit of that side's.
+    pub fn agreed(&self, aws: &Record, crm: &Record) -> Record {
+        let mut base = self.base(aws.kind());
+        for (sent, receiver) in [(&self.to_aws, aws), (&self.to_crm, crm)] {
+            for (field, value) in Record::from_json(aws.kind(), sent).iter().flat_map(Record::iter) {
+                if receiver.get(field).is_some_and(|said| said.same(value)) {
+                    base.set(field, value.clone());
+                }
+            }
         }
+        base
+    }
+
+    /// Notes what is about to be sent to a side, before it is; what was sent earlier is in the plan's base if it arrived.
+    pub fn sends(&mut self, plan: &Plan<'_>, receiver: Side, values: &Record) {
+        self.set_base(&plan.base_after(values.kind(), |_| None));
+        let sent = match receiver {
+            Side::Aws => &mut self.to_aws,
+            Side::Crm => &mut self.to_crm,
+        };
+        *sent = members(values);
+    }
+
+    /// Stores a snapshot. What it has is not on its way any more.
+    pub fn set_base(&mut self, base: &Record) {
+        self.base = members(base);
+        for sent in [&mut self.to_aws, &mut self.to_crm] {
+            sent.retain(|key, value| self.base.get(key).unwrap_or(&Json::Null) != value);
+        }
+    }
+}
+
+fn members(record: &Record) -> Map<String, Json> {
+    match record.to_json() {
+        Json::Object(members) => members,
+        _ => Map::new(),
     }
 }

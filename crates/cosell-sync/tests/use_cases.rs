@@ -494,6 +494,46 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     assert_eq!(world.count("UpdateOpportunity"), 0, "the echo of our own writes is not sent");
 }
 
+/// A write of which nobody knows whether it arrived is not the other side's edit: the next edit of the same field is no
+/// conflict with it.
+#[tokio::test]
+async fn a_later_edit_survives_the_echo_of_an_earlier_one_whose_delivery_was_cut_anywhere() {
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    let id = "006000000000000001";
+    // AWS wins a conflict over the city, the CRM one over the next step.
+    let by_rep = |world: &Shared, city| world.rep_edits("Opportunity", id, &[("ACE_Customer_City__c", json!(city))]);
+    let by_aws = |world: &Shared, step| world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!(step));
+    let deliver = async |world: &Shared| world.deliver().record(memory::opportunity(id)).await.into();
+    for (nth, carried_out) in (0..8).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        let world = world();
+        world.rings(&ring).await;
+        by_rep(&world, "First");
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        let _: Disposition = deliver(&world).await;
+        by_rep(&world, "Second");
+        world.mutate(|w| w.lost = None);
+        until_settled(async || world.rings(&ring).await).await;
+        until_settled(async || deliver(&world).await).await;
+        until_settled(async || world.rings(&ring).await).await;
+        assert_eq!(world.crm_text(id, "ACE_Customer_City__c").as_deref(), Some("Second"), "to AWS, {case}");
+        world.mutate(|w| {
+            assert_eq!(w.opportunities["O1234567"]["Customer"]["Account"]["Address"]["City"], "Second", "{case}");
+        });
+
+        by_aws(&world, "First");
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        world.rings(&ring).await;
+        by_aws(&world, "Second");
+        world.mutate(|w| w.lost = None);
+        until_settled(async || deliver(&world).await).await;
+        until_settled(async || world.rings(&ring).await).await;
+        until_settled(async || deliver(&world).await).await;
+        assert_eq!(world.crm_text(id, "NextStep").as_deref(), Some("Second"), "from AWS, {case}");
+        world.mutate(|w| assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Second", "{case}"));
+    }
+}
+
 #[tokio::test]
 async fn an_edit_that_aws_would_refuse_is_said_and_not_sent() {
     let world = world();
@@ -988,8 +1028,11 @@ fn every_field() -> String {
     )
 }
 
-/// A record that AWS takes, and changes of which it takes none: by field, its kind of mistake and the value.
-fn mistakes() -> (Vec<(&'static str, Json)>, Vec<(&'static str, &'static str, Json)>) {
+/// A field, what is wrong with the value, and the value.
+type Mistake = (&'static str, &'static str, Json);
+
+/// A record that AWS takes, and changes of which it takes none.
+fn mistakes() -> (Vec<(&'static str, Json)>, Vec<Mistake>) {
     use cosell_model::{Kind, catalog::Type};
     let sound = vec![
         ("partnerPrimaryNeedFromAws", json!("Co-Sell - Deal Support")),
