@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    CrmRef, Link, LinkKey, SyncError,
+    CrmRef, Link, LinkKey, SyncError, Tick,
     converge::newer,
     deliver::Outgoing,
     from_aws::present,
@@ -193,7 +193,7 @@ impl Drift {
             None => self.record(crm_id).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        let fields = compared(object, &link.base(Kind::Opportunity), &aws, &crm, (self.now)());
+        let fields = compared(object, link, &aws, &crm, (self.now)());
         let shown = |(outcome, verdict, goes): (FieldOutcome<'_>, _, _)| Line {
             field: Some(outcome.mapping.ace.key),
             goes,
@@ -214,17 +214,19 @@ impl Drift {
 /// How each mapped field of a pair stands.
 fn compared<'m>(
     object: &'m ObjectMapping,
-    base: &Record,
+    link: &Link,
     aws: &Record,
     crm: &CrmRecord,
     now: Timestamp,
 ) -> Vec<(FieldOutcome<'m>, Verdict, Option<Goes>)> {
     let (ours, unmappable) = object.to_ace(&crm.fields);
-    let plan = object.plan(base, aws, &ours, newer(aws, Some(crm)));
+    let plan = object.plan(&link.base(Kind::Opportunity), aws, &ours, newer(aws, Some(crm)));
     let Outgoing { later, never, wrong, .. } = Outgoing::of(&plan, aws, now);
     let is_sent = object.in_scope(&crm.fields) && unmappable.is_empty() && wrong.is_empty();
     let of_the_crm = |field: &'static Field, verdict| {
-        if later.contains(&field) {
+        if link.tick == Tick::TakenBack {
+            (verdict, Goes::No)
+        } else if later.contains(&field) {
             (Verdict::Waits, Goes::Later)
         } else if never.contains(&field) {
             (Verdict::Closed, Goes::No)
