@@ -78,7 +78,7 @@ class Field:
 
     def seen(self, value: Any) -> Any:
         """A value of either side in a form that can be compared."""
-        if self.crm == "ACE_Monthly_Revenue__c":
+        if self.crm == "ACE_Monthly_Revenue__c" and value:
             return float(value[0]["Amount"] if isinstance(value, list) else value)
         if self.crm == "ACE_Sales_Activities__c":
             return tuple(sorted(value.split(";") if isinstance(value, str) else value or ()))
