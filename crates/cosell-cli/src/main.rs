@@ -52,7 +52,6 @@ enum Command {
     /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
-    /// Compares both sides, field by field, and writes nothing.
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),

@@ -257,7 +257,8 @@ impl Deliver {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         let Some(id) = case.link.opportunity().cloned() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
         let refused = "some fields are not as AWS takes them";
-        let mistakes = self.mistakes(case);
+        let base = case.link.base(Kind::Opportunity);
+        let mistakes = mistakes(case.object, &base, &case.ours, (converger.now)());
         if !mistakes.is_empty() {
             return self.refuse(case, refused, in_crm_words(case.object, mistakes)).await;
         }
@@ -337,17 +338,6 @@ impl Deliver {
         case.link.share = Some(share.clone());
         converger.claim(&mut case.link).await?;
         self.submitted(case, share, id).await
-    }
-
-    /// What of the rep's changes AWS takes in no state of the record: it is said without asking AWS.
-    fn mistakes(&self, case: &Case<'_>) -> Vec<Problem> {
-        let base = case.link.base(Kind::Opportunity);
-        let changed = |key| case.ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
-        let sent = |key| case.object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
-        let mut mistakes =
-            validate(&case.ours, &checked_for(Operation::Update, Standing::default(), (self.from_aws.converger.now)()));
-        mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
-        mistakes
     }
 
     /// Sends the rep's answer to a referral.
@@ -522,6 +512,15 @@ impl Outgoing {
         wrong.retain(|problem| !changes.is_empty() && is_due(problem));
         Self { changes, merged, later, never, wrong }
     }
+}
+
+/// What of the rep's changes AWS takes in no state of the record: it is said without asking AWS.
+pub(crate) fn mistakes(object: &ObjectMapping, base: &Record, ours: &Record, now: Timestamp) -> Vec<Problem> {
+    let changed = |key| ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
+    let sent = |key| object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
+    let mut mistakes = validate(ours, &checked_for(Operation::Update, Standing::default(), now));
+    mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
+    mistakes
 }
 
 fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     CrmRef, Link, LinkKey, SyncError, Tick,
     converge::newer,
-    deliver::Outgoing,
+    deliver::{Outgoing, mistakes},
     from_aws::present,
     ports::{Crm, CrmRecord, Ledger, PartnerCentral, PortError, PortResult},
     walk::named_record,
@@ -180,7 +180,9 @@ impl Drift {
             Err(PortError::NotFound { .. }) => return whole(Verdict::NotAtAws),
             answered => answered?,
         };
-        let aws = api::opportunity(&opportunity, summary.as_ref()).unredacted().record;
+        let answered = api::opportunity(&opportunity, summary.as_ref());
+        let redacted = answered.record.clone();
+        let aws = answered.unredacted().record;
         let (Some(link), Some(crm_id)) = (&link, linked) else {
             let wanted = object.welcomes(&aws) && !object.is_dummy(&aws);
             return whole(if wanted { Verdict::NotLinked } else { Verdict::OutOfScope });
@@ -193,7 +195,7 @@ impl Drift {
             None => self.record(crm_id).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        let fields = compared(object, link, &aws, &crm, (self.now)());
+        let fields = compared(object, link, [&aws, &redacted], &crm, (self.now)());
         let shown = |(outcome, verdict, goes): (FieldOutcome<'_>, _, _)| Line {
             field: Some(outcome.mapping.ace.key),
             goes,
@@ -211,17 +213,19 @@ impl Drift {
     }
 }
 
-/// How each mapped field of a pair stands.
+/// How each mapped field of a pair stands: by AWS's record, and that record with what AWS redacts in it.
 fn compared<'m>(
     object: &'m ObjectMapping,
     link: &Link,
-    aws: &Record,
+    [aws, redacted]: [&Record; 2],
     crm: &CrmRecord,
     now: Timestamp,
 ) -> Vec<(FieldOutcome<'m>, Verdict, Option<Goes>)> {
     let (ours, unmappable) = object.to_ace(&crm.fields);
-    let plan = object.plan(&link.base(Kind::Opportunity), aws, &ours, newer(aws, Some(crm)));
-    let Outgoing { later, never, wrong, .. } = Outgoing::of(&plan, aws, now);
+    let base = link.agreed(aws, &ours);
+    let plan = object.plan(&base, aws, &ours, newer(aws, Some(crm)));
+    let Outgoing { later, never, mut wrong, .. } = Outgoing::of(&plan, redacted, now);
+    wrong.extend(mistakes(object, &base, &ours, now));
     let is_sent = object.in_scope(&crm.fields) && unmappable.is_empty() && wrong.is_empty();
     let of_the_crm = |field: &'static Field, verdict| {
         if link.tick == Tick::TakenBack {
