@@ -138,6 +138,7 @@ async fn view_state(Shared(control): Shared<Control>) -> Response {
             "invitations": state.partner_central.invitations.len(),
             "engagements": state.partner_central.engagements.len(),
             "tasks": state.partner_central.tasks.len(),
+            "rows": salesforce::counts(&state.salesforce),
             "events": state.events.len(),
             "events_waiting": state.waiting,
             "emitted": state.emitted,

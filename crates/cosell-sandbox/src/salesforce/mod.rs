@@ -482,6 +482,11 @@ fn replicated(org: &Org, request: &Request<'_>, object: &Object, kind: &str, now
     Ok(Reply::new(StatusCode::OK, json!({"ids": ids, "latestDateCovered": covered})))
 }
 
+/// How many rows each object has, deleted ones too.
+pub fn counts(org: &Org) -> Value {
+    SCHEMA.object.iter().map(|object| (object.name.clone(), json!(org.rows(object).len()))).collect()
+}
+
 /// Every record of an object, for the control API.
 pub fn all(org: &Org, name: &str) -> Option<Vec<Value>> {
     let object = SCHEMA.object(name)?;
