@@ -55,6 +55,8 @@ enum Command {
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),
+    /// Brings AWS in step with some records of the CRM, at once.
+    Push(commands::push::Args),
     /// The sync log: what was done for which record.
     Log(commands::log::Args),
     /// Dead letters: messages that could not be worked off, with their cause.
@@ -78,6 +80,7 @@ async fn main() -> ExitCode {
             compared => compared.map(drop),
         },
         Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
+        Command::Push(args) => commands::push::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };

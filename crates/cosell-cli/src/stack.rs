@@ -4,7 +4,7 @@ use cosell_aws::{Aws, DynamoLedger, PartnerCentralClient, Quotas};
 use cosell_crm::Salesforce;
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
-use cosell_sync::{SyncError, backfill::Backfill, drift::Drift, every_opportunity, ports::Crm};
+use cosell_sync::{SyncError, backfill::Backfill, drift::Drift, every_opportunity, named::Named, ports::Crm};
 use jiff::Timestamp;
 
 use crate::progress::Bar;
@@ -111,6 +111,15 @@ impl Stack {
             ledger: Box::new(self.ledger()?),
             mapping: self.mapping().await?,
             now: Timestamp::now,
+        })
+    }
+
+    /// What puts records of the CRM that are named on the queue to AWS.
+    pub async fn named(&self) -> Result<Named, Error> {
+        Ok(Named {
+            crm: self.crm().await?,
+            queue: Box::new(self.aws.queue(self.output("FnDeliverQueue")?)),
+            mapping: self.mapping().await?,
         })
     }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
+    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
     log::{Direction, Entry, Purpose, Status},
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
@@ -88,6 +88,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// How a record stands that AWS brought.
+    fn of(link: &Link, aws: &Record, standing: Standing, waiting: Vec<&'static Field>) -> Self {
+        if link.tick == Tick::TakenBack {
+            Self::stopped()
+        } else if standing.status == Some(ReviewStatus::ActionRequired) {
+            Self::action_required(aws.text("apnReviewerComments"), waiting)
+        } else {
+            Self::waiting(waiting, None)
+        }
+    }
+
     /// In step, but for fields whose change waits.
     pub(crate) fn waiting(pending: Vec<&'static Field>, message: Option<String>) -> Self {
         let status = if pending.is_empty() && message.is_none() { "Synced" } else { "Waiting" };
@@ -101,6 +112,12 @@ impl Report {
             |comments| format!("AWS asks for changes before it goes on: {comments}"),
         );
         Self { status: "Action Required", message: Some(message), pending }
+    }
+
+    /// A rep took the sharing back.
+    pub(crate) fn stopped() -> Self {
+        let message = "Not shared any more: changes are not sent to AWS".to_owned();
+        Self { status: "Stopped", message: Some(message), pending: Vec::new() }
     }
 
     /// Somebody has to mend it.
@@ -137,6 +154,9 @@ impl Converger {
             return Ok((link, Converged::OutOfScope));
         }
         let crm = self.present(object, &link).await?;
+        if let Some(crm) = &crm {
+            link.seen(object.is_ticked(&crm.fields));
+        }
         if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
             return Ok((link, Converged::OutOfScope));
         }
@@ -170,12 +190,7 @@ impl Converger {
         let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
         if !writes.is_empty() || crm.is_none() || asked {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
-            let report = if standing.status == Some(ReviewStatus::ActionRequired) {
-                Report::action_required(aws.text("apnReviewerComments"), waiting)
-            } else {
-                Report::waiting(waiting, None)
-            };
-            self.status(object, &mut writes, &report);
+            self.status(object, &mut writes, &Report::of(&link, aws, standing, waiting));
             let mut sent = Record::new(aws.kind());
             plan.won_by(Side::Aws).for_each(|(line, value)| sent.set(line.ace, value.clone()));
             link.sends(&plan, Side::Crm, &sent);
@@ -259,14 +274,42 @@ impl Converger {
             Deleted::Unlink | Deleted::Report => {}
         }
         let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", link);
-        self.ledger.log(&[in_file(entry, file)]).await?;
-        let failed = Notice::SyncFailed { direction: Direction::FromAws, codes: vec!["CRM_RECORD_DELETED".to_owned()] };
-        self.tell(object.kind, link, &[failed]).await;
+        self.lost(object, link, in_file(entry, file)).await?;
         if object.deleted == Deleted::Unlink {
             link.unlinked = true;
             self.ledger.save(link).await?;
         }
         Ok(false)
+    }
+
+    /// Says, once a deletion, that somebody deleted the CRM's record of a link. AWS's stays as it is.
+    pub(crate) async fn deleted(&self, object: &ObjectMapping, link: &mut Link) -> PortResult<()> {
+        let mut entry = match object.deleted {
+            Deleted::Recreate => {
+                let message = "the CRM record was deleted: AWS's next change makes it again";
+                self.entry(Purpose::Push, Status::Processed, message, link)
+            }
+            Deleted::Report | Deleted::Unlink => {
+                let message = "the CRM record was deleted: nothing is sent, and nothing changes at AWS";
+                self.entry(Purpose::Push, Status::Error, message, link)
+            }
+        };
+        entry.direction = Direction::ToAws;
+        self.lost(object, link, entry).await?;
+        link.unlinked = true;
+        self.ledger.save(link).await
+    }
+
+    /// Writes into the sync log that the CRM's record is gone, and tells others if nothing will bring it back.
+    async fn lost(&self, object: &ObjectMapping, link: &Link, entry: Entry) -> PortResult<()> {
+        let codes = vec!["CRM_RECORD_DELETED".to_owned()];
+        let failed = Notice::SyncFailed { direction: entry.direction, codes };
+        let waits = entry.status == Status::Error;
+        self.ledger.log(&[entry]).await?;
+        if waits {
+            self.tell(object.kind, link, &[failed]).await;
+        }
+        Ok(())
     }
 
     /// The CRM's record of a link. Without a link to the CRM the unique field is asked: a crash may have come between

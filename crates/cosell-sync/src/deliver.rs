@@ -11,7 +11,7 @@ use cosell_model::{
 use jiff::Timestamp;
 
 use crate::{
-    Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
+    Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError, Tick,
     converge::{Report, newer, sentence},
     from_aws::FromAws,
     log::{Direction, Entry, Purpose, Status},
@@ -56,14 +56,17 @@ impl Deliver {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         };
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
-            return Ok(Disposition::Skip(SkipReason::Deleted));
+            return self.deleted(object, record).await;
         };
         if !object.in_scope(&crm.fields) {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         }
         let key = LinkKey::Crm(record);
-        let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        let mut link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
         converger.unclaimed(&link)?;
+        if self.stopped(object, &crm, &mut link).await? {
+            return Ok(Disposition::Skip(SkipReason::Unshared));
+        }
         let (ours, unmappable) = object.to_ace(&crm.fields);
         let mut case = Case { object, crm, ours, link };
         if !unmappable.is_empty() {
@@ -94,6 +97,44 @@ impl Deliver {
             }
             (other, _) => other,
         }
+    }
+
+    /// A record that the CRM does not have any more. One that was linked is missed.
+    async fn deleted(&self, object: &ObjectMapping, record: CrmRef) -> Result<Disposition, SyncError> {
+        let converger = &self.from_aws.converger;
+        let link = converger.ledger.link(&LinkKey::Crm(record.clone())).await?;
+        if let Some(mut link) = link.filter(|link| link.misses(&record)) {
+            converger.unclaimed(&link)?;
+            converger.deleted(object, &mut link).await?;
+        }
+        Ok(Disposition::Skip(SkipReason::Deleted))
+    }
+
+    /// Whether nothing is to be sent of a record, since a rep took back the sharing. Who never ticked the check box has
+    /// nothing to take back: referrals, and what was linked otherwise.
+    async fn stopped(&self, object: &ObjectMapping, crm: &CrmRecord, link: &mut Link) -> Result<bool, SyncError> {
+        let converger = &self.from_aws.converger;
+        let tick = match link.tick {
+            known if link.referral.is_some() => known,
+            Tick::Never if !object.is_ticked(&crm.fields) => Tick::Never,
+            Tick::Given | Tick::TakenBack if object.stops(&crm.fields) => Tick::TakenBack,
+            _ => Tick::Given,
+        };
+        let stopped = tick == Tick::TakenBack;
+        let known = std::mem::replace(&mut link.tick, tick);
+        let was_unlinked = std::mem::take(&mut link.unlinked);
+        if stopped && known != tick {
+            converger.report(object, crm, &Report::stopped()).await?;
+            let mut entry =
+                converger.entry(Purpose::Push, Status::Partial, "not shared any more: changes are not sent", link);
+            entry.direction = Direction::ToAws;
+            converger.ledger.log(&[entry]).await?;
+        }
+        // A link that nobody stored yet is stored by the share's first step.
+        if link.version > 0 && (known != tick || was_unlinked) {
+            converger.ledger.save(link).await?;
+        }
+        Ok(stopped)
     }
 
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.

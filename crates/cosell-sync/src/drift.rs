@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    CrmRef, Link, LinkKey, SyncError,
+    CrmRef, Link, LinkKey, SyncError, Tick,
     converge::newer,
     deliver::{Outgoing, mistakes},
     from_aws::present,
@@ -195,7 +195,7 @@ impl Drift {
             None => self.record(crm_id).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        let fields = compared(object, &link.base(Kind::Opportunity), [&aws, &redacted], &crm, (self.now)());
+        let fields = compared(object, link, [&aws, &redacted], &crm, (self.now)());
         let shown = |(outcome, verdict, goes): (FieldOutcome<'_>, _, _)| Line {
             field: Some(outcome.mapping.ace.key),
             goes,
@@ -216,18 +216,21 @@ impl Drift {
 /// How each mapped field of a pair stands: by AWS's record, and that record with what AWS redacts in it.
 fn compared<'m>(
     object: &'m ObjectMapping,
-    base: &Record,
+    link: &Link,
     [aws, redacted]: [&Record; 2],
     crm: &CrmRecord,
     now: Timestamp,
 ) -> Vec<(FieldOutcome<'m>, Verdict, Option<Goes>)> {
     let (ours, unmappable) = object.to_ace(&crm.fields);
-    let plan = object.plan(base, aws, &ours, newer(aws, Some(crm)));
+    let base = link.agreed(aws, &ours);
+    let plan = object.plan(&base, aws, &ours, newer(aws, Some(crm)));
     let Outgoing { later, never, mut wrong, .. } = Outgoing::of(&plan, redacted, now);
-    wrong.extend(mistakes(object, base, &ours, now));
+    wrong.extend(mistakes(object, &link.base(Kind::Opportunity), &ours, now));
     let is_sent = object.in_scope(&crm.fields) && unmappable.is_empty() && wrong.is_empty();
     let of_the_crm = |field: &'static Field, verdict| {
-        if later.contains(&field) {
+        if link.tick == Tick::TakenBack {
+            (verdict, Goes::No)
+        } else if later.contains(&field) {
             (Verdict::Waits, Goes::Later)
         } else if never.contains(&field) {
             (Verdict::Closed, Goes::No)

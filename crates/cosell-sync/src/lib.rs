@@ -11,6 +11,7 @@ pub mod files;
 pub mod from_aws;
 mod link;
 pub mod log;
+pub mod named;
 pub mod notice;
 pub mod ports;
 pub mod push;
@@ -21,6 +22,6 @@ mod work;
 
 pub use converge::{Arrival, Converged, Converger};
 pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
-pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share};
+pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share, Tick};
 pub use walk::{Progress, every_opportunity};
 pub use work::Work;

@@ -94,6 +94,19 @@ fn full() -> String {
     "Full".to_owned()
 }
 
+/// What reps did to the check box by which they share a record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tick {
+    /// Nobody was seen to tick it: the record came from AWS, was linked otherwise, or went by itself.
+    #[default]
+    Never,
+    /// It is ticked.
+    Given,
+    /// It was ticked and is not any more, and that was said: nothing is sent to AWS.
+    TakenBack,
+}
+
 /// Where a referral stands with us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Referral {
@@ -158,9 +171,12 @@ pub struct Link {
     /// When AWS was asked for what was last brought into the CRM: what rang well before that is in it.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
-    /// Whether somebody deleted the CRM's record and it is to stay so.
+    /// Whether somebody deleted the CRM's record, and that was said.
     #[serde(default)]
     pub unlinked: bool,
+    /// What reps did to the CRM's check box of sharing.
+    #[serde(default)]
+    pub tick: Tick,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -183,6 +199,7 @@ impl Link {
             review: None,
             read_at: None,
             unlinked: false,
+            tick: Tick::Never,
             claimed_until: None,
         }
     }
@@ -197,9 +214,23 @@ impl Link {
     /// Forgets the CRM's record and what both agreed on: the next arrival makes a new one.
     pub fn without_crm(&mut self) {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
+        self.without_base();
+        self.unlinked = false;
+    }
+
+    /// Forgets what both agreed on, and what is on its way.
+    pub(crate) fn without_base(&mut self) {
         self.base = Map::new();
         self.to_aws = Map::new();
         self.to_crm = Map::new();
+    }
+
+    /// Notes that the CRM's record is there, which may have been in the recycle bin, and whether a rep shares it.
+    pub(crate) fn seen(&mut self, ticked: bool) {
+        self.unlinked = false;
+        if ticked && self.tick == Tick::Never {
+            self.tick = Tick::Given;
+        }
     }
 
     /// The opportunity at AWS.
@@ -236,6 +267,11 @@ impl Link {
     /// The record in the CRM.
     pub fn crm(&self) -> Option<&CrmRef> {
         self.keys.iter().find_map(|key| if let LinkKey::Crm(record) = key { Some(record) } else { None })
+    }
+
+    /// Whether this record of the CRM is missed when it is gone: another one may have taken its place, or it was said.
+    pub fn misses(&self, record: &CrmRef) -> bool {
+        !self.unlinked && self.crm() == Some(record)
     }
 
     /// The identifier that AWS's users know it by.

@@ -7,5 +7,6 @@ pub mod fields;
 pub mod log;
 pub mod mapping;
 pub mod picklist;
+pub mod push;
 pub mod refresh;
 pub mod validate;
