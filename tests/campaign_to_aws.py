@@ -24,7 +24,7 @@ from typing import Any
 
 import requests
 from campaign import Figures, Runs, kills, schedules, settle, spend, storm, throttles
-from sandbox import Aws, Rep, eventually
+from sandbox import DEAL, Aws, Rep, eventually
 from stack import MAPPING, Stack
 
 SEED = 20261124
@@ -78,7 +78,7 @@ class Field:
 
     def seen(self, value: Any) -> Any:
         """A value of either side in a form that can be compared."""
-        if self.crm == "ACE_Monthly_Revenue__c":
+        if self.crm == "ACE_Monthly_Revenue__c" and value:
             return float(value[0]["Amount"] if isinstance(value, list) else value)
         if self.crm == "ACE_Sales_Activities__c":
             return tuple(sorted(value.split(";") if isinstance(value, str) else value or ()))
@@ -347,25 +347,11 @@ def drafts(rep: Rep) -> list[str]:
         rep.creates(
             "Opportunity",
             Name=f"Deal {number}",
-            StageName="Qualification",
-            CloseDate="2029-03-31",
             NextStep="Begin",
-            ACE_Customer_Name__c=f"Hafen {number}",
-            ACE_Customer_Website__c="https://hafen.example",
-            ACE_Customer_Country__c="DE",
-            ACE_Customer_City__c="Hamburg",
-            ACE_Customer_Postal_Code__c="20457",
-            ACE_Industry__c="Transportation and Logistics",
-            ACE_Business_Problem__c="Berths are planned on paper and ships wait in the river.",
-            ACE_Use_Case__c="Containers & Serverless",
-            ACE_Delivery_Models__c="SaaS or PaaS",
-            ACE_Sales_Activities__c="Initialized discussions with customer",
-            ACE_Primary_Needs__c="Co-Sell - Architectural Validation",
             ACE_Comments__c="None yet",
             ACE_Competitor__c="No Competition",
-            ACE_Monthly_Revenue__c=1000.0,
             ACE_Stage__c="Prospect",
-            ACE_Solutions__c="S-1234567",
+            **{**DEAL, "ACE_Customer_Name__c": f"Hafen {number}"},
         )
         for number in range(SHARES)
     ]
