@@ -538,7 +538,7 @@ fn together(
     link.also(key);
     link.also(LinkKey::Crm(record));
     // Whatever one of them was merged with, it was not the other.
-    link.set_base(&Record::new(Kind::Opportunity));
+    link.without_base();
     link.read_at = None;
     Ok(Tie::New(link))
 }

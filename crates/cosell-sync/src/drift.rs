@@ -1,7 +1,7 @@
 //! How far both sides are apart, field by field, without writing anything: the functions' own merge, looked at.
 
 use cosell_mapping::{FieldOutcome, Mapping, ObjectMapping, Outcome, Side};
-use cosell_model::{Field, OpportunityId, Record, Value, api};
+use cosell_model::{Field, Kind, OpportunityId, Record, Value, api};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -225,7 +225,7 @@ fn compared<'m>(
     let base = link.agreed(aws, &ours);
     let plan = object.plan(&base, aws, &ours, newer(aws, Some(crm)));
     let Outgoing { later, never, mut wrong, .. } = Outgoing::of(&plan, redacted, now);
-    wrong.extend(mistakes(object, &base, &ours, now));
+    wrong.extend(mistakes(object, &link.base(Kind::Opportunity), &ours, now));
     let is_sent = object.in_scope(&crm.fields) && unmappable.is_empty() && wrong.is_empty();
     let of_the_crm = |field: &'static Field, verdict| {
         if link.tick == Tick::TakenBack {

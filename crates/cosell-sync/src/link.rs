@@ -214,10 +214,15 @@ impl Link {
     /// Forgets the CRM's record and what both agreed on: the next arrival makes a new one.
     pub fn without_crm(&mut self) {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
+        self.without_base();
+        self.unlinked = false;
+    }
+
+    /// Forgets what both agreed on, and what is on its way.
+    pub(crate) fn without_base(&mut self) {
         self.base = Map::new();
         self.to_aws = Map::new();
         self.to_crm = Map::new();
-        self.unlinked = false;
     }
 
     /// Notes that the CRM's record is there, which may have been in the recycle bin, and whether a rep shares it.
