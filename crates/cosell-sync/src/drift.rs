@@ -1,7 +1,7 @@
 //! How far both sides are apart, field by field, without writing anything: the functions' own merge, looked at.
 
 use cosell_mapping::{FieldOutcome, Mapping, ObjectMapping, Outcome, Side};
-use cosell_model::{Field, Kind, OpportunityId, Record, Value, api};
+use cosell_model::{Field, OpportunityId, Record, Value, api};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
