@@ -98,6 +98,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("related records' options without a write", "[opportunity.related.Account]\ntemplate = \"001A\""),
     ("a referral without its fields", "[opportunity.referral]\nstatus = \"S__c\""),
     ("a status field that a line writes too", "[opportunity.status]\nsync_status = \"Name\""),
+    (
+        "a share that nobody can take back",
+        "[lead]\nobject = \"Lead\"\nace_id = \"I__c\"\nunshared = \"stop\"\n[lead.fields]\ncompany = \"Company\"",
+    ),
     ("a conversion of an opportunity", "[opportunity.convert]\nwhen = \"C__c\"\nopportunity = \"O__c\""),
     ("rules that answer nothing, or not so", RULES),
 ];

@@ -1206,6 +1206,22 @@ async fn what_nobody_shared_from_the_crm_needs_no_check_box() {
     }
     assert_eq!(world.mutate(|w| w.opportunities["O1234567"]["LifeCycle"]["NextSteps"].clone()), "Send the offer");
     assert_eq!(world.count("StartEngagementByAcceptingInvitationTask"), 1);
+
+    let rule = "[opportunity.share_when]\nStageName = \"Proposal\"\n\n[opportunity.status]";
+    world.mutate(|w| w.mapping = Some(memory::MAPPING.replace("[opportunity.status]", rule)));
+    world.rep_edits("Opportunity", "006A", &shareable());
+    let by_rule = [("Share_With_AWS__c", json!(false)), ("StageName", json!("Proposal"))];
+    let outgrown = [("StageName", json!("Negotiation")), ("NextStep", json!("Send the offer"))];
+    for edits in [&by_rule[..], &outgrown[..]] {
+        world.rep_edits("Opportunity", "006A", edits);
+        world.deliver().record(memory::opportunity("006A")).await.unwrap();
+    }
+    assert_eq!(world.crm_text("006A", "ACE_Review_Status__c").as_deref(), Some("Submitted"));
+    assert_ne!(shown(&world, "006A")[0], "Stopped", "a rule's share is nobody's to take back");
+    world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true))]);
+    world.deliver().record(memory::opportunity("006A")).await.unwrap();
+    world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(false))]);
+    assert_eq!(word(&world.deliver().record(memory::opportunity("006A")).await.unwrap()), "skip unshared");
 }
 
 #[tokio::test]
