@@ -52,6 +52,8 @@ enum Command {
     /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
+    /// Tells everything about one record: both sides, what differs, what was done, and what comes next.
+    Status(commands::status::Args),
     /// Compares both sides, field by field, and writes nothing.
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
@@ -74,6 +76,7 @@ async fn main() -> ExitCode {
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Backfill(command) => commands::backfill::run(&cli.stack, cli.output, command).await,
+        Command::Status(args) => commands::status::run(&cli.stack, cli.output, args).await,
         Command::Drift(args) => match commands::drift::run(&cli.stack, cli.output, args).await {
             Ok(true) => return ExitCode::from(DRIFT),
             compared => compared.map(drop),

@@ -11,11 +11,13 @@ pub mod files;
 pub mod from_aws;
 mod link;
 pub mod log;
+mod named;
 pub mod notice;
 pub mod ports;
 pub mod push;
 pub mod reconcile;
 pub mod replay;
+pub mod status;
 mod walk;
 mod work;
 

@@ -8,4 +8,5 @@ pub mod log;
 pub mod mapping;
 pub mod picklist;
 pub mod refresh;
+pub mod status;
 pub mod validate;
