@@ -238,7 +238,8 @@ impl Deliver {
             let report = Report::waiting(later, message.clone());
             if changes.is_empty() {
                 converger.report(case.object, &case.crm, &report).await?;
-                return Ok(Disposition::Skip(SkipReason::Unchanged));
+                let reason = if message.is_some() { SkipReason::HeldBack } else { SkipReason::Unchanged };
+                return Ok(Disposition::Skip(reason));
             }
 
             for (entity, which, wanted) in entity_changes(&aws, &changes) {
@@ -509,7 +510,7 @@ fn answer(case: &Case<'_>) -> Option<Answer> {
 }
 
 /// Whether AWS has never been asked to look at it.
-fn is_draft(link: &Link) -> bool {
+pub(crate) fn is_draft(link: &Link) -> bool {
     link.review.as_deref() == Some(ReviewStatus::PendingSubmission.as_str())
 }
 
