@@ -52,6 +52,11 @@ enum Command {
     /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
+    /// What an operator does with opportunities in the reps' place: in the CRM and at AWS, by the functions' own work.
+    #[command(subcommand)]
+    Opportunity(commands::opportunity::Command),
+    /// Your solutions, as AWS has them.
+    Solutions(commands::solutions::Args),
     /// Tells everything about one record: both sides, what differs, what was done, and what comes next.
     Status(commands::status::Args),
     /// Compares both sides, field by field, and writes nothing.
@@ -76,6 +81,8 @@ async fn main() -> ExitCode {
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Backfill(command) => commands::backfill::run(&cli.stack, cli.output, command).await,
+        Command::Opportunity(command) => commands::opportunity::run(&cli.stack, cli.output, command).await,
+        Command::Solutions(args) => commands::solutions::run(&cli.stack, cli.output, args).await,
         Command::Status(args) => commands::status::run(&cli.stack, cli.output, args).await,
         Command::Drift(args) => match commands::drift::run(&cli.stack, cli.output, args).await {
             Ok(true) => return ExitCode::from(DRIFT),

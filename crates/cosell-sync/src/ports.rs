@@ -178,6 +178,13 @@ pub struct Solution {
     pub category: Option<String>,
 }
 
+impl Solution {
+    /// Whether an opportunity can be associated with it.
+    pub fn is_active(&self) -> bool {
+        self.status == "Active"
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
