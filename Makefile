@@ -19,7 +19,7 @@ CARGO_BUILD := cargo build --workspace --locked --bins --examples
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test check bench campaign-from-aws fuzz build deploy up down fmt clippy deny template python
+.PHONY: help demo test check bench campaign-from-aws campaign-to-aws fuzz build deploy up down fmt clippy deny template python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench: .venv/.ready ## measure in an optimized build: the functions' start-up, m
 campaign-from-aws: .venv/.ready ## 10,000 events in bad weather with kills, within AWS's quotas: some 15 minutes (CAMPAIGN_SCALE=0.1 for a part)
 	$(CARGO_BUILD)
 	$(BIN)/python -u tests/campaign_from_aws.py
+
+campaign-to-aws: .venv/.ready ## 1,000 edits in the CRM with conflicts, in bad weather with kills, and AWS's quotas: some 20 minutes (CAMPAIGN_SCALE=0.1 for a part)
+	$(CARGO_BUILD)
+	$(BIN)/python -u tests/campaign_to_aws.py
 
 SECONDS ?= 600
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Aws
-from stack import Stack
+from stack import Stack, StackError
 
 QUEUES = ["FnOpportunityQueue", "FnInvitationQueue", "FnDeliverQueue"]
 
@@ -77,9 +77,11 @@ def kills(functions: list[str], times: int, within: float, seed: int) -> Iterato
                 return
             # A moment at which nothing runs is no kill: the next one that runs is it.
             while not over.wait(0.02):
-                running = [(pid, name) for name in functions for pid in processes(name)]
+                running = {name: found for name in functions if (found := processes(name))}
                 if running:
-                    pid, name = dice.choice(running)
+                    # The function first: else the one with the most processes would get nearly all kills.
+                    name = dice.choice(list(running))
+                    pid = dice.choice(running[name])
                     with suppress(ProcessLookupError):
                         kill(pid, signal.SIGKILL)
                         killed.append(name)
@@ -90,6 +92,47 @@ def kills(functions: list[str], times: int, within: float, seed: int) -> Iterato
     yield killed
     over.set()
     thread.join()
+
+
+@dataclass
+class Runs:
+    """What scheduled runs came to."""
+
+    failed: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+
+    def run(self, stack: Stack, function: str) -> None:
+        """One run. That it fails is part of the weather: the next one does the same work."""
+        try:
+            self.answers.setdefault(function, []).append(stack.invoke(function))
+        except StackError:
+            self.failed[function] = self.failed.get(function, 0) + 1
+
+    def total(self, function: str, count: str) -> int:
+        return sum(answer[count] for answer in self.answers.get(function, []))
+
+
+@contextmanager
+def schedules(stack: Stack, every: dict[str, float]) -> Iterator[Runs]:
+    """Runs functions every so many seconds, as their schedules would every so many minutes."""
+    runs = Runs()
+    over = threading.Event()
+
+    def work() -> None:
+        due = {function: time.monotonic() + seconds for function, seconds in every.items()}
+        while not over.wait(0.1):
+            for function, moment in due.items():
+                if time.monotonic() >= moment and not over.is_set():
+                    runs.run(stack, function)
+                    due[function] = time.monotonic() + every[function]
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield runs
+    finally:
+        over.set()
+        thread.join()
 
 
 def waiting(stack: Stack, queues: list[str] | None = None) -> dict[str, int]:
@@ -116,6 +159,15 @@ def settle(stack: Stack, look: Callable[[], str], patience: float, every: float 
             stack.invoke("FnReplay")
         time.sleep(every)
     raise TimeoutError(f"not settled within {patience:.0f} s: {waiting(stack)}")
+
+
+def spend(amount: float) -> dict[str, str]:
+    return {"Amount": f"{amount:.2f}", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}
+
+
+def throttles(calls: list[dict[str, Any]]) -> int:
+    """Calls that were one too many, the weather's apart."""
+    return sum(call["error"] == "ThrottlingException" and not call["weather"] for call in calls)
 
 
 def answered(calls: list[dict[str, Any]], *operations: str) -> int:

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from campaign import Figures, answered, kills, settle, storm
+from campaign import Figures, answered, kills, settle, spend, storm, throttles
 from sandbox import Aws, eventually
 from stack import Stack
 
@@ -129,7 +129,6 @@ def burst(stack: Stack, aws: Aws, figures: Figures, ids: list[str], first: str, 
     reads = answered(calls, "GetOpportunity", "GetAwsOpportunitySummary")
     quota = aws.call_summary()["partner_central"]["quota"]["read"]
     crm = [call for call in calls if call["face"] == "salesforce"]
-    throttled = [call for call in calls if call["error"] == "ThrottlingException" and not call["weather"]]
     figures.show("events", len(events))
     figures.show("time until everything is settled", took, "s")
     if kills_wanted:
@@ -140,13 +139,9 @@ def burst(stack: Stack, aws: Aws, figures: Figures, ids: list[str], first: str, 
     if not kills_wanted:
         figures.show("reads, by the least there could be", reads / (2 * (len(ids) + len(later))), "x", most=1.1)
     figures.show("most reads in any second, as AWS counts them", quota["most_in_a_second"], most=10)
-    figures.show("refusals for too many calls, the weather's apart", len(throttled), most=0)
+    figures.show("refusals for too many calls, the weather's apart", throttles(calls), most=0)
     figures.show("requests to the CRM", len(crm))
     figures.show("requests to the CRM, by record", len(crm) / len(ids), "x", most=1)
-
-
-def spend(amount: int) -> dict[str, str]:
-    return {"Amount": f"{amount}.00", "CurrencyCode": "USD", "Frequency": "Monthly", "TargetCompany": "AWS"}
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox import Aws, Rep, eventually
+from sandbox import DEAL, Aws, Rep, eventually
 from stack import BINARIES, ROOT, Stack, StackError
 
 FILES = ROOT / "events" / "files"
@@ -129,22 +129,8 @@ def a_rep_shares_a_deal(story: Story, referral: str) -> str:
     deal = rep.creates(
         "Opportunity",
         Name="Harbour analytics",
-        StageName="Qualification",
-        CloseDate="2027-03-31",
         Share_With_AWS__c=True,
-        ACE_Customer_Name__c="Hafen Nord",
-        ACE_Customer_Website__c="https://hafen.example",
-        ACE_Customer_Country__c="DE",
-        ACE_Customer_City__c="Hamburg",
-        ACE_Customer_Postal_Code__c="20457",
-        ACE_Industry__c="Transportation and Logistics",
-        ACE_Business_Problem__c="Berths are planned on paper and ships wait in the river.",
-        ACE_Use_Case__c="Containers & Serverless",
-        ACE_Delivery_Models__c="SaaS or PaaS",
-        ACE_Sales_Activities__c="Initialized discussions with customer",
-        ACE_Primary_Needs__c="Co-Sell - Architectural Validation",
-        ACE_Monthly_Revenue__c=1041.67,
-        ACE_Solutions__c="S-1234567",
+        **{**DEAL, "ACE_Monthly_Revenue__c": 1041.67},
     )
     story.says("rep", f"ticks `share with AWS` on {deal}, Harbour analytics")
     story.pushes()

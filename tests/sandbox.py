@@ -14,6 +14,26 @@ REP = {"grant_type": "client_credentials", "client_id": "rep", "client_secret": 
 T = TypeVar("T")
 
 
+# What AWS wants of a deal before it can be shared.
+DEAL = {
+    "StageName": "Qualification",
+    "CloseDate": "2029-03-31",
+    "ACE_Customer_Name__c": "Hafen Nord",
+    "ACE_Customer_Website__c": "https://hafen.example",
+    "ACE_Customer_Country__c": "DE",
+    "ACE_Customer_City__c": "Hamburg",
+    "ACE_Customer_Postal_Code__c": "20457",
+    "ACE_Industry__c": "Transportation and Logistics",
+    "ACE_Business_Problem__c": "Berths are planned on paper and ships wait in the river.",
+    "ACE_Use_Case__c": "Containers & Serverless",
+    "ACE_Delivery_Models__c": "SaaS or PaaS",
+    "ACE_Sales_Activities__c": "Initialized discussions with customer",
+    "ACE_Primary_Needs__c": "Co-Sell - Architectural Validation",
+    "ACE_Monthly_Revenue__c": 1000.0,
+    "ACE_Solutions__c": "S-1234567",
+}
+
+
 class NeverHappened(AssertionError):
     """What was waited for did not come."""
 
@@ -80,7 +100,11 @@ class Aws:
 
     def waiting(self) -> int:
         """How many events are not on the bus yet."""
-        return self._call("GET", "/state")["events_waiting"]
+        return self.state()["events_waiting"]
+
+    def state(self) -> dict[str, Any]:
+        """How many there are of everything."""
+        return self._call("GET", "/state")
 
     def drops(self, folder: str, name: str, **content: Any) -> None:
         self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})

@@ -118,5 +118,5 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 def test_help_teaches() -> None:
     answer = cosell("--help").stdout
-    for verb in ("fields", "picklist", "validate", "convert", "mapping", "config", "backfill", "drift", "refresh", "log", "dlq"):
+    for verb in ("fields", "picklist", "validate", "convert", "mapping", "config", "backfill", "drift", "push", "refresh", "log", "dlq"):
         assert f"\n  {verb} " in answer, answer

@@ -78,6 +78,7 @@ def test_the_story_of_the_demo(story: demo.Story) -> None:
         ("eventbridge/malformed.txt", "FnInvitation", 'outcome="park" code="malformed_message"'),
         ("crm/malformed.txt", "FnDeliver", 'outcome="park" code="malformed_message"'),
         ("crm/changed.json", "FnDeliver", 'outcome="skip" reason="deleted"'),
+        ("crm/record-changed.json", "FnChanged", 'outcome="skip" reason="deleted"'),
         ("eventbridge/malformed.txt", "FnOutboundFile", 'outcome="park" code="malformed_message"'),
     ],
 )
@@ -382,7 +383,7 @@ def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: d
 def test_no_log_line_tells_of_a_person(story: demo.Story) -> None:
     functions = [name.removesuffix("Logs") for name in story.stack.outputs if name.endswith("Logs")]
     lines = {function: "\n".join(story.stack.function_log(function)) for function in functions}
-    assert len(lines) == 8 and all(lines.values()), {function: len(text) for function, text in lines.items()}
+    assert len(lines) == 9 and all(lines.values()), {function: len(text) for function, text in lines.items()}
     rows = json.dumps(story.aws.crm_rows("Opportunity") + story.aws.crm_rows("Lead")).lower()
     for word in PERSONAL:
         assert word in rows, f"{word} was never there: this test would see nothing"

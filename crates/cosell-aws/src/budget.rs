@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -84,6 +84,8 @@ const HOUR_MILLIS: i64 = 3_600_000;
 const DAY_HOURS: i64 = 24;
 /// Whoever would wait longer comes again later, and costs nothing meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What a booking is thought to take at most.
+const LONGEST_BOOKING: Duration = Duration::from_millis(500);
 /// How often a booking starts again because others booked at the same moment.
 const TRIES: u32 = 40;
 
@@ -159,14 +161,24 @@ pub(crate) struct Budget {
     table: String,
     catalog: Catalog,
     quotas: Quotas,
-    /// What was last read or written of reads and of writes, by version. Also lets one call of this process book after the
-    /// other.
-    books: [Mutex<(u64, Book)>; 2],
+    /// Reads and writes. Also lets one call of this process book after the other.
+    desks: [Mutex<Desk>; 2],
+}
+
+/// What this process knows of a class's bookings.
+#[derive(Debug, Default)]
+struct Desk {
+    /// What was last read or written.
+    book: Book,
+    /// Its version.
+    version: u64,
+    /// What a booking takes: a moment that is over before it is booked is of no use.
+    takes: Duration,
 }
 
 impl Budget {
     pub(crate) fn new(client: Client, table: String, catalog: Catalog, quotas: Quotas) -> Self {
-        Self { client, table, catalog, quotas, books: Default::default() }
+        Self { client, table, catalog, quotas, desks: Default::default() }
     }
 
     fn key(&self, class: Class) -> [(&'static str, AttributeValue); 2] {
@@ -211,13 +223,15 @@ impl Budget {
 
     async fn slot(&self, what: &str, class: Class) -> PortResult<i64> {
         let booking = format!("booking {what}");
-        let mut known = self.books[usize::from(class != Class::Read)].lock().await;
+        let mut desk = self.desks[usize::from(class != Class::Read)].lock().await;
         for attempt in 0..TRIES {
-            if known.0 == 0 || attempt > 0 {
-                *known = self.read(&booking, class).await?;
+            if desk.version == 0 || attempt > 0 {
+                (desk.version, desk.book) = self.read(&booking, class).await?;
             }
-            let (version, mut book) = known.clone();
-            let slot = book.book(Timestamp::now().as_millisecond(), self.quotas.limit(class));
+            let began = Instant::now();
+            let mut book = desk.book.clone();
+            let earliest = Timestamp::now() + desk.takes;
+            let slot = book.book(earliest.as_millisecond(), self.quotas.limit(class));
             let used = book.used();
             let slot = match slot {
                 Ok(slot) => slot,
@@ -227,8 +241,11 @@ impl Budget {
                     return Err(PortError::Throttled { what: what.to_owned(), retry_after: Some(wait) });
                 }
             };
-            if self.store(&booking, class, version, &book).await? {
-                *known = (version + 1, book);
+            let stored = self.store(&booking, class, desk.version, &book).await?;
+            // Quick to fear the worst, slow to forget it.
+            desk.takes = began.elapsed().max(desk.takes.mul_f64(0.9)).min(LONGEST_BOOKING);
+            if stored {
+                (desk.version, desk.book) = (desk.version + 1, book);
                 let per_day = self.quotas.limit(if class == Class::Read { class } else { Class::UrgentWrite }).per_day;
                 #[expect(clippy::cast_precision_loss, reason = "a gauge")]
                 metrics::gauge!("quota_used_percent", "class" => class.name())

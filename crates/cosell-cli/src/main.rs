@@ -59,10 +59,11 @@ enum Command {
     Solutions(commands::solutions::Args),
     /// Tells everything about one record: both sides, what differs, what was done, and what comes next.
     Status(commands::status::Args),
-    /// Compares both sides, field by field, and writes nothing.
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),
+    /// Brings AWS in step with some records of the CRM, at once.
+    Push(commands::push::Args),
     /// The sync log: what was done for which record.
     Log(commands::log::Args),
     /// Dead letters: messages that could not be worked off, with their cause.
@@ -89,6 +90,7 @@ async fn main() -> ExitCode {
             compared => compared.map(drop),
         },
         Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
+        Command::Push(args) => commands::push::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };

@@ -26,18 +26,15 @@ impl Bar {
             }
             return;
         };
-        if self.step != step {
-            self.step = step;
-            bar.set_style(style(of.is_some()));
-            bar.set_message(step);
-            // What an earlier run has done says nothing about this one's speed.
+        if self.step == step {
             bar.set_position(done as u64);
-            bar.reset_eta();
+            return;
         }
-        if let Some(of) = of {
-            bar.set_length(of as u64);
-        }
-        bar.set_position(done as u64);
+        self.step = step;
+        // A new bar: how fast the last step was, or what an earlier run has done, says nothing about this one's speed.
+        bar.finish_and_clear();
+        let new = of.map_or_else(ProgressBar::no_length, |of| ProgressBar::new(of as u64));
+        self.bar = Some(new.with_style(style(of.is_some())).with_message(step).with_position(done as u64));
     }
 }
 

@@ -11,6 +11,7 @@ use cosell_sync::{
     drift::Drift,
     every_opportunity,
     from_aws::FromAws,
+    named::Named,
     ports::{Crm, PortError},
 };
 use jiff::Timestamp;
@@ -134,6 +135,15 @@ impl Stack {
             now: Timestamp::now,
         };
         Ok(Deliver { from_aws: FromAws { partner_central: Box::new(self.partner_central()?), converger } })
+    }
+
+    /// What puts records of the CRM that are named on the queue to AWS.
+    pub async fn named(&self) -> Result<Named, Error> {
+        Ok(Named {
+            crm: self.crm().await?,
+            queue: Box::new(self.aws.queue(self.output("FnDeliverQueue")?)),
+            mapping: self.mapping().await?,
+        })
     }
 
     /// Its dead-letter queues that a function parks on: (name, queue, source).

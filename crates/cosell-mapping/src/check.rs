@@ -225,7 +225,7 @@ impl<'a> Checker<'a> {
         let StatusFields { sync_status, sync_message, last_sync, pending } = &self.object.status;
         let place = "status.sync_status";
         if let Some(field) = self.own_field(place, own, sync_status.as_ref()) {
-            self.shows(place, field, &["Synced", "Waiting", "Action Required", "Error"]);
+            self.shows(place, field, &["Synced", "Waiting", "Action Required", "Stopped", "Error"]);
         }
         for (place, name) in [("status.sync_message", sync_message), ("status.pending", pending)] {
             if let Some(field) = self.own_field(place, own, name.as_ref()) {

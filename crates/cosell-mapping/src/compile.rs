@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 
 use crate::{
     Answer, Arrival, ConvertFields, CrmValue, FieldMapping, Mapping, ObjectMapping, ReferralFields, ReferralRule,
-    Related, Scope, Source, StatusFields,
+    Related, Scope, Source, StatusFields, Unshared,
     file::{FullLine, OneOrMany, Part, RelatedWrite},
     hint::meant,
     way::Translation,
@@ -201,9 +201,10 @@ impl Reader {
             "ace_id",
             "the CRM's field that keeps AWS's identifier, for example `ace_id = \"ACE_Opportunity_Id__c\"`",
         );
-        let share = self.take(&mut section, "share");
+        let share: Option<String> = self.take(&mut section, "share");
         let share_when: BTreeMap<String, OneOrMany<CrmValue>> =
             self.take(&mut section, "share_when").unwrap_or_default();
+        let unshared: Option<Unshared> = self.take(&mut section, "unshared");
         let template = self.take(&mut section, "template");
         let dummy_ids = self.take(&mut section, "dummy_ids");
         let deleted = self.take(&mut section, "deleted").unwrap_or_default();
@@ -226,6 +227,7 @@ impl Reader {
                 "ace_id",
                 "share",
                 "share_when",
+                "unshared",
                 "template",
                 "dummy_ids",
                 "deleted",
@@ -243,6 +245,9 @@ impl Reader {
         self.related(&place, &related);
         let fields =
             lines.map(|lines| self.lines(kind, &lines.place.clone(), lines.table, &related)).unwrap_or_default();
+        if unshared.is_some() && share.is_none() {
+            self.error(&format!("{place}.unshared"), "without `share` there is no check box to clear; name it");
+        }
         if convert.is_some() && kind == Kind::Opportunity {
             self.error(&format!("{place}.convert"), "only leads are converted; remove the section");
         }
@@ -255,6 +260,7 @@ impl Reader {
             ace_id: ace_id?,
             share,
             share_when: conditions(share_when),
+            unshared: unshared.unwrap_or_default(),
             template,
             deleted,
             referral,

@@ -153,7 +153,7 @@ pub struct FullLine {
     pub other_back: Option<String>,
 }
 
-/// What becomes of a record whose CRM record somebody deleted, when AWS changes it.
+/// What becomes of a record whose CRM record somebody deleted, when AWS changes it. Nothing is deleted or closed at AWS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -167,12 +167,24 @@ pub enum Deleted {
     Recreate,
 }
 
+/// What becomes of a linked record when a rep clears the check box of sharing again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Unshared {
+    /// The record says so, and nothing is sent to AWS until it is shared again. AWS's changes still arrive.
+    #[default]
+    Stop,
+    /// Nothing: the check box only begins a share.
+    GoOn,
+}
+
 /// CRM fields in which cosell says how a record stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StatusFields {
-    /// `Synced`, `Waiting`, `Action Required` or `Error`.
+    /// `Synced`, `Waiting`, `Action Required`, `Stopped` or `Error`.
     pub sync_status: Option<String>,
     /// What to do, in words.
     pub sync_message: Option<String>,

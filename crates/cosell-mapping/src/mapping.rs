@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields, Unshared,
     file::Part,
     way::{Translation, Untranslatable, Watch},
 };
@@ -50,6 +50,8 @@ pub struct ObjectMapping {
     pub share_when: Vec<(String, Vec<CrmValue>)>,
     /// The CRM record of which a new one is a copy.
     pub template: Option<String>,
+    /// What becomes of a linked record whose check box was cleared.
+    pub unshared: Unshared,
     /// What becomes of a record whose CRM record was deleted.
     pub deleted: Deleted,
     /// Fields of a referral.
@@ -296,12 +298,21 @@ impl ObjectMapping {
         field.source.paths().first().map(String::as_str)
     }
 
+    /// Whether a rep has ticked the check box of sharing.
+    pub fn is_ticked(&self, crm: &CrmFields) -> bool {
+        self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true)
+    }
+
     /// Whether a record with these fields is to be shared with AWS: a rep asks for it, or it meets every condition for
     /// going by itself.
     pub fn wants_share(&self, crm: &CrmFields) -> bool {
-        let asked = self.share.as_ref().and_then(|name| crm.get(name)).is_some_and(CrmValue::is_true);
         let by_itself = !self.share_when.is_empty() && holds(&self.share_when, crm);
-        (asked || by_itself) && self.in_scope(crm)
+        (self.is_ticked(crm) || by_itself) && self.in_scope(crm)
+    }
+
+    /// Whether nothing is to be sent any more of a record whose check box was ticked once, as it is now.
+    pub fn stops(&self, crm: &CrmFields) -> bool {
+        self.unshared == Unshared::Stop && !self.wants_share(crm)
     }
 
     /// Whether a CRM record takes part.

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields, Unshared,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -25,11 +25,13 @@ struct Section {
     share: Option<String>,
     /// A record is shared without being asked when its fields have one of these values each.
     share_when: Option<BTreeMap<String, OneOrMany<CrmValue>>>,
+    /// What becomes of a linked record when a rep clears the check box of sharing again.
+    unshared: Option<Unshared>,
     /// The CRM's record of which a new one is a copy.
     template: Option<String>,
     /// Records at AWS whose CRM identifier is this and digits are history that nobody wants.
     dummy_ids: Option<String>,
-    /// What becomes of a record whose CRM record somebody deleted, when AWS changes it.
+    /// What becomes of a record whose CRM record somebody deleted, when AWS changes it. Nothing is deleted or closed at AWS.
     deleted: Option<Deleted>,
     /// CRM fields in which cosell says how a record stands.
     status: Option<StatusFields>,

@@ -181,12 +181,12 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A line an entry: `2026-03-09T01:50:25Z: Call the customer`.
+/// A line an entry: `2026-03-09T01:50:25Z: Call the customer`. Recommendations have a type in place of a time.
 fn history(entries: &[Json]) -> Result<Value, MalformedValue> {
     let line = |entry: &Json| {
-        let [time, value] = ["Time", "Value"].map(|member| entry.get(member).and_then(Json::as_str));
-        let value = value?.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(time.map_or_else(|| value.clone(), |time| format!("{time}: {value}")))
+        let text = |names: [&str; 2]| names.iter().find_map(|name| entry.get(name)?.as_str());
+        let value = text(["Value", "Details"])?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(text(["Time", "Type"]).map_or_else(|| value.clone(), |about| format!("{about}: {value}")))
     };
     let lines: Option<Vec<String>> = entries.iter().map(line).collect();
     match lines {
@@ -229,6 +229,10 @@ mod tests {
         assert_eq!(
             read(Type::History, json!([{"Time": "2026-03-09T01:50:25Z", "Value": "Call\n them"}, {"Value": "Wait"}])),
             Ok(Some(Value::Text("2026-03-09T01:50:25Z: Call them\nWait".into())))
+        );
+        assert_eq!(
+            read(Type::History, json!([{"Type": "Funding", "Details": "Ask  for it"}])),
+            Ok(Some(Value::Text("Funding: Ask for it".into())))
         );
         assert_eq!(read(Type::History, json!([1])).unwrap_err().found, "something else in the list");
     }

@@ -1,4 +1,6 @@
-use cosell_mapping::{CrmValue, Deleted, Mapping, ObjectMapping, Outcome, Related, RelatedWrite, Side, StatusFields};
+use cosell_mapping::{
+    CrmValue, Deleted, Mapping, ObjectMapping, Outcome, Plan, Related, RelatedWrite, Side, StatusFields,
+};
 use cosell_model::{
     Catalog, Field, Kind, Record,
     life_cycle::{Access, ReviewStatus, Standing, State},
@@ -7,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
+    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
     log::{Direction, Entry, Purpose, Status},
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
@@ -88,6 +90,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// How a record stands that AWS brought.
+    fn of(link: &Link, aws: &Record, standing: Standing, waiting: Vec<&'static Field>) -> Self {
+        if link.tick == Tick::TakenBack {
+            Self::stopped()
+        } else if standing.status == Some(ReviewStatus::ActionRequired) {
+            Self::action_required(aws.text("apnReviewerComments"), waiting)
+        } else {
+            Self::waiting(waiting, None)
+        }
+    }
+
     /// In step, but for fields whose change waits.
     pub(crate) fn waiting(pending: Vec<&'static Field>, message: Option<String>) -> Self {
         let status = if pending.is_empty() && message.is_none() { "Synced" } else { "Waiting" };
@@ -101,6 +114,12 @@ impl Report {
             |comments| format!("AWS asks for changes before it goes on: {comments}"),
         );
         Self { status: "Action Required", message: Some(message), pending }
+    }
+
+    /// A rep took the sharing back.
+    pub(crate) fn stopped() -> Self {
+        let message = "Not shared any more: changes are not sent to AWS".to_owned();
+        Self { status: "Stopped", message: Some(message), pending: Vec::new() }
     }
 
     /// Somebody has to mend it.
@@ -128,54 +147,34 @@ impl Converger {
         let object = self.mapping.of(aws.kind()).ok_or_else(|| not_mapped(aws))?;
         self.unclaimed(&link)?;
         let stored = link.clone();
-        let seen = aws.text("lastModifiedDate");
-        if moment(seen).zip(moment(link.last_modified.as_deref())).is_some_and(|(seen, known)| seen < known) {
+        if is_older(aws, &link) {
             return Ok((link, Converged::Unchanged));
-        }
-
-        if object.is_dummy(aws) {
-            return Ok((link, Converged::OutOfScope));
         }
         let crm = self.present(object, &link).await?;
-        if crm.is_none() && link.crm().is_none() && !object.welcomes(aws) {
-            return Ok((link, Converged::OutOfScope));
+        if let Some(crm) = &crm {
+            link.seen(object.is_ticked(&crm.fields));
         }
-        if let (Some(crm), Some(convert)) = (&crm, &object.convert)
-            && crm.fields.get(&convert.when).is_some_and(CrmValue::is_true)
-        {
-            // The CRM has closed it: what it became goes on.
-            return Ok((link, Converged::Unchanged));
+        if let Some(end) = left_alone(object, aws, &link, crm.as_ref()) {
+            return Ok((link, end));
         }
         if crm.is_none() && link.crm().is_some() && !self.revived(object, &mut link, purpose, file).await? {
             return Ok((link, Converged::Deleted));
         }
         let (theirs, unmappable) =
             crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| object.to_ace(&crm.fields));
-        let plan = object.plan(&link.base(aws.kind()), aws, &theirs, newer(aws, crm.as_ref()));
+        let plan = object.plan(&link.agreed(aws, &theirs), aws, &theirs, newer(aws, crm.as_ref()));
 
-        let mut writes = facts;
-        if let Some(crm) = &crm {
-            writes.retain(|name, value| crm.fields.get(name) != Some(value));
-        }
         let written: Vec<&'static Field> = plan.won_by(Side::Aws).map(|(mapping, _)| mapping.ace).collect();
-        writes.extend(object.to_crm(plan.won_by(Side::Aws), &theirs));
-        if let (Some(id), Some(crm)) = (unique_key(object, &link).filter(|(name, _)| *name == object.ace_id), &crm)
-            && crm.fields.get(id.0).and_then(CrmValue::as_text) != Some(id.1)
-        {
-            writes.insert(id.0.to_owned(), CrmValue::Text(id.1.to_owned()));
-        }
-
+        let mut writes = writes(object, &plan, facts, &link, crm.as_ref(), &theirs);
         let standing = Standing::of(aws);
         let moved = standing.status.map(State::as_str).filter(|review| link.review.as_deref() != Some(review));
         let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
         if !writes.is_empty() || crm.is_none() || asked {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
-            let report = if standing.status == Some(ReviewStatus::ActionRequired) {
-                Report::action_required(aws.text("apnReviewerComments"), waiting)
-            } else {
-                Report::waiting(waiting, None)
-            };
-            self.status(object, &mut writes, &report);
+            self.status(object, &mut writes, &Report::of(&link, aws, standing, waiting));
+            let mut sent = Record::new(aws.kind());
+            plan.won_by(Side::Aws).for_each(|(line, value)| sent.set(line.ace, value.clone()));
+            link.sends(&plan, Side::Crm, &sent);
             self.claim(&mut link).await?;
             let outcome = self.write(object, &link, crm.as_ref(), writes).await;
             link.claimed_until = None;
@@ -191,7 +190,7 @@ impl Converger {
         }
 
         link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
-        if let Some(seen) = seen {
+        if let Some(seen) = aws.text("lastModifiedDate") {
             link.last_modified = Some(seen.to_owned());
         }
         if let Some(review) = moved {
@@ -256,14 +255,42 @@ impl Converger {
             Deleted::Unlink | Deleted::Report => {}
         }
         let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", link);
-        self.ledger.log(&[in_file(entry, file)]).await?;
-        let failed = Notice::SyncFailed { direction: Direction::FromAws, codes: vec!["CRM_RECORD_DELETED".to_owned()] };
-        self.tell(object.kind, link, &[failed]).await;
+        self.lost(object, link, in_file(entry, file)).await?;
         if object.deleted == Deleted::Unlink {
             link.unlinked = true;
             self.ledger.save(link).await?;
         }
         Ok(false)
+    }
+
+    /// Says, once a deletion, that somebody deleted the CRM's record of a link. AWS's stays as it is.
+    pub(crate) async fn deleted(&self, object: &ObjectMapping, link: &mut Link) -> PortResult<()> {
+        let mut entry = match object.deleted {
+            Deleted::Recreate => {
+                let message = "the CRM record was deleted: AWS's next change makes it again";
+                self.entry(Purpose::Push, Status::Processed, message, link)
+            }
+            Deleted::Report | Deleted::Unlink => {
+                let message = "the CRM record was deleted: nothing is sent, and nothing changes at AWS";
+                self.entry(Purpose::Push, Status::Error, message, link)
+            }
+        };
+        entry.direction = Direction::ToAws;
+        self.lost(object, link, entry).await?;
+        link.unlinked = true;
+        self.ledger.save(link).await
+    }
+
+    /// Writes into the sync log that the CRM's record is gone, and tells others if nothing will bring it back.
+    async fn lost(&self, object: &ObjectMapping, link: &Link, entry: Entry) -> PortResult<()> {
+        let codes = vec!["CRM_RECORD_DELETED".to_owned()];
+        let failed = Notice::SyncFailed { direction: entry.direction, codes };
+        let waits = entry.status == Status::Error;
+        self.ledger.log(&[entry]).await?;
+        if waits {
+            self.tell(object.kind, link, &[failed]).await;
+        }
+        Ok(())
     }
 
     /// The CRM's record of a link. Without a link to the CRM the unique field is asked: a crash may have come between
@@ -466,6 +493,44 @@ impl Converger {
     }
 }
 
+/// Whether an answer of AWS's is older than what we know already.
+fn is_older(aws: &Record, link: &Link) -> bool {
+    let moments = moment(aws.text("lastModifiedDate")).zip(moment(link.last_modified.as_deref()));
+    moments.is_some_and(|(seen, known)| seen < known)
+}
+
+/// How a record ends of which nothing is to be written.
+fn left_alone(object: &ObjectMapping, aws: &Record, link: &Link, crm: Option<&CrmRecord>) -> Option<Converged> {
+    let is_new = crm.is_none() && link.crm().is_none();
+    if object.is_dummy(aws) || (is_new && !object.welcomes(aws)) {
+        return Some(Converged::OutOfScope);
+    }
+    // The CRM has closed a lead that it converted: what it became goes on.
+    let (convert, crm) = object.convert.as_ref().zip(crm)?;
+    let is_converted = crm.fields.get(&convert.when).is_some_and(CrmValue::is_true);
+    is_converted.then_some(Converged::Unchanged)
+}
+
+/// What the CRM's record is to get: what AWS wins of the merge, facts of our own that it does not show yet, and the
+/// identifier by which it is found.
+fn writes(
+    object: &ObjectMapping,
+    plan: &Plan<'_>,
+    mut facts: CrmFields,
+    link: &Link,
+    crm: Option<&CrmRecord>,
+    theirs: &Record,
+) -> CrmFields {
+    if let Some(crm) = crm {
+        if let Some((name, id)) = unique_key(object, link).filter(|(name, _)| *name == object.ace_id) {
+            facts.insert(name.to_owned(), CrmValue::Text(id.to_owned()));
+        }
+        facts.retain(|name, value| crm.fields.get(name) != Some(value));
+    }
+    facts.extend(object.to_crm(plan.won_by(Side::Aws), theirs));
+    facts
+}
+
 /// The unique CRM field by which a record of this link is found or made.
 fn unique_key<'l>(object: &'l ObjectMapping, link: &'l Link) -> Option<(&'l str, &'l str)> {
     // A referral has no opportunity before it is accepted.
@@ -475,7 +540,7 @@ fn unique_key<'l>(object: &'l ObjectMapping, link: &'l Link) -> Option<(&'l str,
     Some((&object.ace_id, link.ace_id()?))
 }
 
-fn conflicts(plan: &cosell_mapping::Plan<'_>) -> impl Iterator<Item = Rejection> {
+fn conflicts(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
     plan.fields.iter().filter_map(|field| {
         let message = match field.outcome {
             Outcome::Conflict(Side::Aws) => "both sides changed it: AWS's value was taken",

@@ -11,7 +11,7 @@ use cosell_model::{
 use jiff::Timestamp;
 
 use crate::{
-    Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError,
+    Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError, Tick,
     converge::{Report, newer, sentence},
     from_aws::FromAws,
     log::{Direction, Entry, Purpose, Status},
@@ -56,14 +56,17 @@ impl Deliver {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         };
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
-            return Ok(Disposition::Skip(SkipReason::Deleted));
+            return self.deleted(object, record).await;
         };
         if !object.in_scope(&crm.fields) {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         }
         let key = LinkKey::Crm(record);
-        let link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
+        let mut link = converger.ledger.link(&key).await?.unwrap_or_else(|| Link::new(key));
         converger.unclaimed(&link)?;
+        if self.stopped(object, &crm, &mut link).await? {
+            return Ok(Disposition::Skip(SkipReason::Unshared));
+        }
         let (ours, unmappable) = object.to_ace(&crm.fields);
         let mut case = Case { object, crm, ours, link };
         if !unmappable.is_empty() {
@@ -94,6 +97,44 @@ impl Deliver {
             }
             (other, _) => other,
         }
+    }
+
+    /// A record that the CRM does not have any more. One that was linked is missed.
+    async fn deleted(&self, object: &ObjectMapping, record: CrmRef) -> Result<Disposition, SyncError> {
+        let converger = &self.from_aws.converger;
+        let link = converger.ledger.link(&LinkKey::Crm(record.clone())).await?;
+        if let Some(mut link) = link.filter(|link| link.misses(&record)) {
+            converger.unclaimed(&link)?;
+            converger.deleted(object, &mut link).await?;
+        }
+        Ok(Disposition::Skip(SkipReason::Deleted))
+    }
+
+    /// Whether nothing is to be sent of a record, since a rep took back the sharing. Who never ticked the check box has
+    /// nothing to take back: referrals, and what was linked otherwise.
+    async fn stopped(&self, object: &ObjectMapping, crm: &CrmRecord, link: &mut Link) -> Result<bool, SyncError> {
+        let converger = &self.from_aws.converger;
+        let tick = match link.tick {
+            known if link.referral.is_some() => known,
+            Tick::Never if !object.is_ticked(&crm.fields) => Tick::Never,
+            Tick::Given | Tick::TakenBack if object.stops(&crm.fields) => Tick::TakenBack,
+            _ => Tick::Given,
+        };
+        let stopped = tick == Tick::TakenBack;
+        let known = std::mem::replace(&mut link.tick, tick);
+        let was_unlinked = std::mem::take(&mut link.unlinked);
+        if stopped && known != tick {
+            converger.report(object, crm, &Report::stopped()).await?;
+            let mut entry =
+                converger.entry(Purpose::Push, Status::Partial, "not shared any more: changes are not sent", link);
+            entry.direction = Direction::ToAws;
+            converger.ledger.log(&[entry]).await?;
+        }
+        // A link that nobody stored yet is stored by the share's first step.
+        if link.version > 0 && (known != tick || was_unlinked) {
+            converger.ledger.save(link).await?;
+        }
+        Ok(stopped)
     }
 
     /// Shares a record. Its link is claimed meanwhile: each step rings, and the rings wait for the end.
@@ -216,7 +257,8 @@ impl Deliver {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         let Some(id) = case.link.opportunity().cloned() else { return Ok(Disposition::Skip(SkipReason::NotShared)) };
         let refused = "some fields are not as AWS takes them";
-        let mistakes = self.mistakes(case);
+        let base = case.link.base(Kind::Opportunity);
+        let mistakes = mistakes(case.object, &base, &case.ours, (converger.now)());
         if !mistakes.is_empty() {
             return self.refuse(case, refused, in_crm_words(case.object, mistakes)).await;
         }
@@ -228,8 +270,8 @@ impl Deliver {
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
-            let plan =
-                case.object.plan(&case.link.base(Kind::Opportunity), &aws, &case.ours, newer(&aws, Some(&case.crm)));
+            let base = case.link.agreed(&aws, &case.ours);
+            let plan = case.object.plan(&base, &aws, &case.ours, newer(&aws, Some(&case.crm)));
             let Outgoing { changes, merged, later, never, wrong } = Outgoing::of(&plan, &whole, (converger.now)());
             if !wrong.is_empty() {
                 return self.refuse(case, refused, in_crm_words(case.object, wrong)).await;
@@ -241,7 +283,9 @@ impl Deliver {
                 let reason = if message.is_some() { SkipReason::HeldBack } else { SkipReason::Unchanged };
                 return Ok(Disposition::Skip(reason));
             }
-
+            // Whatever is cut from here on: what AWS says of it next is not taken for an edit of AWS's.
+            case.link.sends(&plan, Side::Aws, &changes);
+            converger.ledger.save(&mut case.link).await?;
             for (entity, which, wanted) in entity_changes(&aws, &changes) {
                 if wanted {
                     partner_central.associate(&id, entity.as_str(), &which).await?;
@@ -295,17 +339,6 @@ impl Deliver {
         case.link.share = Some(share.clone());
         converger.claim(&mut case.link).await?;
         self.submitted(case, share, id).await
-    }
-
-    /// What of the rep's changes AWS takes in no state of the record: it is said without asking AWS.
-    fn mistakes(&self, case: &Case<'_>) -> Vec<Problem> {
-        let base = case.link.base(Kind::Opportunity);
-        let changed = |key| case.ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
-        let sent = |key| case.object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
-        let mut mistakes =
-            validate(&case.ours, &checked_for(Operation::Update, Standing::default(), (self.from_aws.converger.now)()));
-        mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
-        mistakes
     }
 
     /// Sends the rep's answer to a referral.
@@ -480,6 +513,15 @@ impl Outgoing {
         wrong.retain(|problem| !changes.is_empty() && is_due(problem));
         Self { changes, merged, later, never, wrong }
     }
+}
+
+/// What of the rep's changes AWS takes in no state of the record: it is said without asking AWS.
+pub(crate) fn mistakes(object: &ObjectMapping, base: &Record, ours: &Record, now: Timestamp) -> Vec<Problem> {
+    let changed = |key| ours.value(key).is_some_and(|ours| base.value(key).unwrap_or(&Value::Null) != ours);
+    let sent = |key| object.fields.iter().any(|line| line.ace.key == key && line.direction.sends());
+    let mut mistakes = validate(ours, &checked_for(Operation::Update, Standing::default(), now));
+    mistakes.retain(|problem| problem.rule.is_of_one_field() && changed(problem.field) && sent(problem.field));
+    mistakes
 }
 
 fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {

@@ -28,6 +28,8 @@ pub enum SkipReason {
     AlreadyRead,
     /// Nobody asked for this record to be shared.
     NotShared,
+    /// A rep took the sharing back: nothing is sent any more.
+    Unshared,
     /// An event that says nothing that we need.
     NotNeeded,
     /// An event type that this version does not know.
@@ -40,6 +42,8 @@ pub enum SkipReason {
     Deleted,
     /// The mapping leaves such records out.
     OutOfScope,
+    /// The mapping has no such object of the CRM, or nothing of it goes to AWS.
+    UnknownObject,
 }
 
 impl SkipReason {
@@ -50,12 +54,14 @@ impl SkipReason {
             Self::HeldBack => "held_back",
             Self::AlreadyRead => "already_read",
             Self::NotShared => "not_shared",
+            Self::Unshared => "unshared",
             Self::NotNeeded => "not_needed",
             Self::UnknownType => "unknown_type",
             Self::OtherCatalog => "other_catalog",
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",
             Self::OutOfScope => "out_of_scope",
+            Self::UnknownObject => "unknown_object",
         }
     }
 }

@@ -1,15 +1,15 @@
 //! How far both sides are apart, field by field, without writing anything: the functions' own merge, looked at.
 
 use cosell_mapping::{FieldOutcome, Mapping, ObjectMapping, Outcome, Side};
-use cosell_model::{Field, Kind, OpportunityId, Record, Value, api};
+use cosell_model::{Field, OpportunityId, Record, Value, api};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    CrmRef, Link, LinkKey, SyncError,
+    CrmRef, Link, LinkKey, SyncError, Tick,
     converge::newer,
-    deliver::Outgoing,
+    deliver::{Outgoing, mistakes},
     from_aws::present,
     ports::{Crm, CrmRecord, Ledger, PartnerCentral, PortError, PortResult},
     walk::named_record,
@@ -180,7 +180,9 @@ impl Drift {
             Err(PortError::NotFound { .. }) => return whole(Verdict::NotAtAws),
             answered => answered?,
         };
-        let aws = api::opportunity(&opportunity, summary.as_ref()).unredacted().record;
+        let answered = api::opportunity(&opportunity, summary.as_ref());
+        let redacted = answered.record.clone();
+        let aws = answered.unredacted().record;
         let (Some(link), Some(crm_id)) = (&link, linked) else {
             let wanted = object.welcomes(&aws) && !object.is_dummy(&aws);
             return whole(if wanted { Verdict::NotLinked } else { Verdict::OutOfScope });
@@ -193,7 +195,7 @@ impl Drift {
             None => self.record(crm_id).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        Ok(lines(object, &link.base(Kind::Opportunity), &aws, &crm, id.as_str(), (self.now)()))
+        Ok(lines(object, link, [&aws, &redacted], &crm, id.as_str(), (self.now)()))
     }
 
     async fn record(&self, id: &str) -> PortResult<Option<CrmRecord>> {
@@ -205,8 +207,8 @@ impl Drift {
 /// A line for each mapped field of a pair.
 pub(crate) fn lines(
     object: &ObjectMapping,
-    base: &Record,
-    aws: &Record,
+    link: &Link,
+    aws: [&Record; 2],
     crm: &CrmRecord,
     ace_id: &str,
     now: Timestamp,
@@ -219,23 +221,27 @@ pub(crate) fn lines(
         base: outcome.base,
         ..Line::whole(Some(ace_id), Some(&crm.id), verdict)
     };
-    compared(object, base, aws, crm, now).into_iter().map(shown).collect()
+    compared(object, link, aws, crm, now).into_iter().map(shown).collect()
 }
 
-/// How each mapped field of a pair stands.
+/// How each mapped field of a pair stands: by AWS's record, and that record with what AWS redacts in it.
 fn compared<'m>(
     object: &'m ObjectMapping,
-    base: &Record,
-    aws: &Record,
+    link: &Link,
+    [aws, redacted]: [&Record; 2],
     crm: &CrmRecord,
     now: Timestamp,
 ) -> Vec<(FieldOutcome<'m>, Verdict, Option<Goes>)> {
     let (ours, unmappable) = object.to_ace(&crm.fields);
-    let plan = object.plan(base, aws, &ours, newer(aws, Some(crm)));
-    let Outgoing { later, never, wrong, .. } = Outgoing::of(&plan, aws, now);
+    let base = link.agreed(aws, &ours);
+    let plan = object.plan(&base, aws, &ours, newer(aws, Some(crm)));
+    let Outgoing { later, never, mut wrong, .. } = Outgoing::of(&plan, redacted, now);
+    wrong.extend(mistakes(object, &base, &ours, now));
     let is_sent = object.in_scope(&crm.fields) && unmappable.is_empty() && wrong.is_empty();
     let of_the_crm = |field: &'static Field, verdict| {
-        if later.contains(&field) {
+        if link.tick == Tick::TakenBack {
+            (verdict, Goes::No)
+        } else if later.contains(&field) {
             (Verdict::Waits, Goes::Later)
         } else if never.contains(&field) {
             (Verdict::Closed, Goes::No)

@@ -395,6 +395,10 @@ impl Crm for DryCrm {
         self.crm.changed_since(object, cursor, fields, limit).await
     }
 
+    async fn deleted_since(&self, object: &str, cursor: Option<&str>, limit: usize) -> PortResult<Changes> {
+        self.crm.deleted_since(object, cursor, limit).await
+    }
+
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
         let known = self.fetch(object, CrmKey::External { field, value }, &[]).await?.map(|record| record.id);
         let created = known.is_none();

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use cosell_mapping::{Plan, Side};
 use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api, life_cycle::Acceptance};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,19 @@ fn full() -> String {
     "Full".to_owned()
 }
 
+/// What reps did to the check box by which they share a record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tick {
+    /// Nobody was seen to tick it: the record came from AWS, was linked otherwise, or went by itself.
+    #[default]
+    Never,
+    /// It is ticked.
+    Given,
+    /// It was ticked and is not any more, and that was said: nothing is sent to AWS.
+    TakenBack,
+}
+
 /// Where a referral stands with us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Referral {
@@ -133,6 +147,12 @@ pub struct Link {
     /// The last common snapshot, as [`Record::to_json`] writes it.
     #[serde(default)]
     pub base: Map<String, Json>,
+    /// Values that were sent to AWS, of which nobody knows yet whether they arrived.
+    #[serde(default)]
+    pub to_aws: Map<String, Json>,
+    /// Values that were sent to the CRM, of which nobody knows yet whether they arrived.
+    #[serde(default)]
+    pub to_crm: Map<String, Json>,
     /// AWS's `LastModifiedDate` of the last read or write, verbatim.
     #[serde(default)]
     pub last_modified: Option<String>,
@@ -151,9 +171,12 @@ pub struct Link {
     /// When AWS was asked for what was last brought into the CRM: what rang well before that is in it.
     #[serde(default)]
     pub read_at: Option<Timestamp>,
-    /// Whether somebody deleted the CRM's record and it is to stay so.
+    /// Whether somebody deleted the CRM's record, and that was said.
     #[serde(default)]
     pub unlinked: bool,
+    /// What reps did to the CRM's check box of sharing.
+    #[serde(default)]
+    pub tick: Tick,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -167,6 +190,8 @@ impl Link {
             version: 0,
             keys: vec![key],
             base: Map::new(),
+            to_aws: Map::new(),
+            to_crm: Map::new(),
             last_modified: None,
             share: None,
             referral: None,
@@ -174,6 +199,7 @@ impl Link {
             review: None,
             read_at: None,
             unlinked: false,
+            tick: Tick::Never,
             claimed_until: None,
         }
     }
@@ -189,6 +215,17 @@ impl Link {
     pub fn without_crm(&mut self) {
         self.keys.retain(|key| !matches!(key, LinkKey::Crm(_)));
         self.base = Map::new();
+        self.to_aws = Map::new();
+        self.to_crm = Map::new();
+        self.unlinked = false;
+    }
+
+    /// Notes that the CRM's record is there, which may have been in the recycle bin, and whether a rep shares it.
+    pub(crate) fn seen(&mut self, ticked: bool) {
+        self.unlinked = false;
+        if ticked && self.tick == Tick::Never {
+            self.tick = Tick::Given;
+        }
     }
 
     /// The opportunity at AWS.
@@ -227,6 +264,11 @@ impl Link {
         self.keys.iter().find_map(|key| if let LinkKey::Crm(record) = key { Some(record) } else { None })
     }
 
+    /// Whether this record of the CRM is missed when it is gone: another one may have taken its place, or it was said.
+    pub fn misses(&self, record: &CrmRef) -> bool {
+        !self.unlinked && self.crm() == Some(record)
+    }
+
     /// The identifier that AWS's users know it by.
     pub fn ace_id(&self) -> Option<&str> {
         let lead =
@@ -243,10 +285,42 @@ impl Link {
         Record::from_json(kind, &self.base).unwrap_or_else(|_| Record::new(kind))
     }
 
-    /// Stores a snapshot.
-    pub fn set_base(&mut self, base: &Record) {
-        if let Json::Object(members) = base.to_json() {
-            self.base = members;
+    /// The last common snapshot as both sides show it: a value that was sent before a write was cut, and that the other side
+    /// says now, is no edit of that side's.
+    pub fn agreed(&self, aws: &Record, crm: &Record) -> Record {
+        let mut base = self.base(aws.kind());
+        for (sent, receiver) in [(&self.to_aws, aws), (&self.to_crm, crm)] {
+            for (field, value) in Record::from_json(aws.kind(), sent).iter().flat_map(Record::iter) {
+                if receiver.get(field).is_some_and(|said| said.same(value)) {
+                    base.set(field, value.clone());
+                }
+            }
         }
+        base
+    }
+
+    /// Notes what is about to be sent to a side, before it is; what was sent earlier is in the plan's base if it arrived.
+    pub fn sends(&mut self, plan: &Plan<'_>, receiver: Side, values: &Record) {
+        self.set_base(&plan.base_after(values.kind(), |_| None));
+        let sent = match receiver {
+            Side::Aws => &mut self.to_aws,
+            Side::Crm => &mut self.to_crm,
+        };
+        *sent = members(values);
+    }
+
+    /// Stores a snapshot. What it has is not on its way any more.
+    pub fn set_base(&mut self, base: &Record) {
+        self.base = members(base);
+        for sent in [&mut self.to_aws, &mut self.to_crm] {
+            sent.retain(|key, value| self.base.get(key).unwrap_or(&Json::Null) != value);
+        }
+    }
+}
+
+fn members(record: &Record) -> Map<String, Json> {
+    match record.to_json() {
+        Json::Object(members) => members,
+        _ => Map::new(),
     }
 }

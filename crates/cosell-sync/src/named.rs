@@ -1,74 +1,124 @@
-//! Records by whatever identifier a person has at hand.
+//! Records of the CRM that somebody names, in an event on the bus or at the command line: they go on the queue to AWS as a
+//! scheduled search would put them there, at once.
 
-use cosell_mapping::{Mapping, ObjectMapping};
-use cosell_model::{EngagementId, InvitationId};
+use cosell_mapping::Mapping;
+use futures::future::join_all;
+use serde::{Deserialize, de::Error};
 
 use crate::{
-    CrmRef, Link, LinkKey,
-    ports::{Crm, CrmKey, CrmRecord, Ledger, PortResult},
-    walk::named_record,
+    CrmRef, Disposition, SkipReason, SyncError,
+    ports::{Crm, CrmKey, Message, Queue},
+    push,
 };
 
-/// What an identifier leads to.
-#[derive(Debug)]
-pub(crate) struct Named<'m> {
-    /// The key of the ledger that it is; none where neither AWS nor the CRM has such identifiers.
-    pub(crate) key: Option<LinkKey>,
-    /// What belongs together.
-    pub(crate) link: Option<Link>,
-    /// The CRM's record and how it is mapped.
-    pub(crate) record: Option<(&'m ObjectMapping, CrmRecord)>,
+/// The most records that one event names.
+const MOST: usize = 100;
+
+/// Looks at the records that are named.
+pub struct Named {
+    /// The CRM.
+    pub crm: Box<dyn Crm>,
+    /// The queue to AWS.
+    pub queue: Box<dyn Queue>,
+    /// How records correspond.
+    pub mapping: Mapping,
 }
 
-fn reference(object: &ObjectMapping, record: &CrmRecord) -> CrmRef {
-    CrmRef { object: object.object.clone(), id: record.id.clone() }
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Planned {
+    /// This goes on the queue.
+    Goes(Message),
+    /// Nothing, for this reason.
+    Stays(SkipReason),
 }
 
-/// Finds what an identifier of AWS's (an opportunity, an invitation, an engagement) or of the CRM's leads to.
-pub(crate) async fn named<'m>(
-    ledger: &dyn Ledger,
-    crm: &dyn Crm,
-    mapping: &'m Mapping,
-    id: &str,
-) -> PortResult<Named<'m>> {
-    let opportunity = id.parse().map(LinkKey::Opportunity).ok();
-    let invitation = || InvitationId::from_id_or_arn(id).map(LinkKey::Invitation).ok();
-    if let Some(key) = opportunity.or_else(invitation) {
-        return of_key(ledger, crm, mapping, key).await;
+/// The part of an EventBridge event that names records.
+#[derive(Debug, Deserialize)]
+struct Event {
+    detail: Detail,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    Several { records: Vec<CrmRef> },
+    One(CrmRef),
+}
+
+fn records(body: &str) -> Result<Vec<CrmRef>, SyncError> {
+    let unusable = |cause| SyncError::Body { expected: "an event that names records of the CRM", cause };
+    let Event { detail } = serde_json::from_str(body).map_err(unusable)?;
+    match detail {
+        Detail::Several { records } if records.len() > MOST => {
+            Err(unusable(serde_json::Error::custom(format_args!("it names more than {MOST}"))))
+        }
+        Detail::Several { records } => Ok(records),
+        Detail::One(record) => Ok(vec![record]),
     }
-    if let Ok(engagement) = EngagementId::from_id_or_arn(id) {
-        let lead = of_key(ledger, crm, mapping, LinkKey::Engagement(engagement.clone())).await?;
-        return if lead.link.is_some() {
-            Ok(lead)
-        } else {
-            of_key(ledger, crm, mapping, LinkKey::Project(engagement)).await
+}
+
+impl Named {
+    /// Works off one event. Every record that can go goes; the event ends as the record does that needs it most.
+    pub async fn message(&self, body: &str) -> Disposition {
+        let records = match records(body) {
+            Ok(records) => records,
+            Err(error) => return error.into(),
         };
-    }
-    for object in mapping.objects() {
-        if let Some(record) = named_record(crm, &object.object, id, &object.crm_fields()).await? {
-            let key = LinkKey::Crm(reference(object, &record));
-            let link = ledger.link(&key).await?;
-            return Ok(Named { key: Some(key), link, record: Some((object, record)) });
+        let mut messages = Vec::new();
+        let mut end = Disposition::Skip(SkipReason::NotNeeded);
+        for (record, planned) in records.iter().zip(self.plan(&records).await) {
+            let (code, own) = match planned {
+                Ok(Planned::Goes(message)) => {
+                    messages.push(message);
+                    ("queued", Disposition::Done)
+                }
+                Ok(Planned::Stays(reason)) => {
+                    said(record, reason);
+                    (reason.code(), Disposition::Skip(reason))
+                }
+                Err(error) => (error.code(), error.into()),
+            };
+            metrics::counter!("records_named", "outcome" => code).increment(1);
+            if weight(&own) >= weight(&end) {
+                end = own;
+            }
+        }
+        match self.queue.send(&messages).await {
+            Ok(()) => end,
+            Err(error) => SyncError::from(error).into(),
         }
     }
-    // It may have been there once.
-    for object in mapping.objects() {
-        let key = LinkKey::Crm(CrmRef { object: object.object.clone(), id: id.to_owned() });
-        if let Some(link) = ledger.link(&key).await? {
-            return Ok(Named { key: Some(key), link: Some(link), record: None });
-        }
+
+    /// What becomes of each record, in the order in which they are named. Nothing is sent.
+    pub async fn plan(&self, records: &[CrmRef]) -> Vec<Result<Planned, SyncError>> {
+        join_all(records.iter().map(|record| self.look(record))).await
     }
-    Ok(Named { key: None, link: None, record: None })
+
+    async fn look(&self, record: &CrmRef) -> Result<Planned, SyncError> {
+        let known = self.mapping.objects().find(|object| object.object == record.object && push::is_pushed(object));
+        let Some(object) = known else { return Ok(Planned::Stays(SkipReason::UnknownObject)) };
+        let found = self.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await?;
+        let Some(found) = found else { return Ok(Planned::Stays(SkipReason::Deleted)) };
+        Ok(match push::left_out(object, &found) {
+            Some(reason) => Planned::Stays(reason),
+            None => Planned::Goes(push::message(object, &found)?),
+        })
+    }
 }
 
-async fn of_key<'m>(ledger: &dyn Ledger, crm: &dyn Crm, mapping: &'m Mapping, key: LinkKey) -> PortResult<Named<'m>> {
-    let link = ledger.link(&key).await?;
-    let mut record = None;
-    if let Some(CrmRef { object, id }) = link.as_ref().and_then(Link::crm)
-        && let Some(object) = mapping.objects().find(|mapped| mapped.object == *object)
-    {
-        let found = crm.fetch(&object.object, CrmKey::Id(id), &object.crm_fields()).await?;
-        record = found.map(|found| (object, found));
+/// Logs why a record stays. What names an object that is none of ours may hold anything: it is not repeated.
+fn said(record: &CrmRef, reason: SkipReason) {
+    let record = (reason != SkipReason::UnknownObject).then(|| record.to_string());
+    tracing::info!(record, reason = reason.code(), "a record that was named does not go to AWS");
+}
+
+/// Which of several ends an event has: a retry sends again what went already, which changes nothing.
+fn weight(end: &Disposition) -> u8 {
+    match end {
+        Disposition::Skip(_) => 0,
+        Disposition::Done => 1,
+        Disposition::Park(_) => 2,
+        Disposition::Retry(_) => 3,
     }
-    Ok(Named { key: Some(key), link, record })
 }

@@ -10,12 +10,12 @@ use cosell_model::{
 use serde::Serialize;
 
 use crate::{
-    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError,
+    CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
     deliver::{Deliver, is_draft},
     from_aws::answered,
     log::{Direction, Entry, Purpose, Status},
-    named::{Named, named},
     ports::{CrmFields, CrmRecord, LogOf, PortError, Rejection},
+    who::{Named, named},
 };
 
 /// What is ordered.
@@ -101,6 +101,9 @@ pub enum Why {
     /// It is not at AWS.
     #[error("it is not shared with AWS: `cosell opportunity share` shares it")]
     NotShared,
+    /// A rep took it back.
+    #[error("the rep does not share it any more: `cosell opportunity share` shares it again")]
+    Unshared,
     /// It is there already.
     #[error("it is shared already: `cosell opportunity update` brings AWS in step with it")]
     Shared,
@@ -230,7 +233,10 @@ impl Deliver {
                 SkipReason::HeldBack => Outcome::new(Deed::HeldBack, Some(Why::HeldBack)),
                 SkipReason::NotShared => Outcome::new(Deed::Refused, Some(Why::NotShared)),
                 SkipReason::Deleted => Outcome::new(Deed::Refused, Some(Why::Deleted)),
-                SkipReason::OutOfScope => Outcome::new(Deed::Refused, Some(Why::OutOfScope)),
+                SkipReason::OutOfScope | SkipReason::UnknownObject => {
+                    Outcome::new(Deed::Refused, Some(Why::OutOfScope))
+                }
+                SkipReason::Unshared => Outcome::new(Deed::Refused, Some(Why::Unshared)),
                 SkipReason::Rejected => Outcome::refused(self.last_problems(&crm.id).await?),
                 SkipReason::Unchanged
                 | SkipReason::AlreadyRead
@@ -293,7 +299,7 @@ fn share(Subject { object, crm, link }: &Subject<'_>) -> Result<Meaning, Why> {
     let link = link.as_ref();
     let done = link.is_some_and(|link| {
         let begun = link.share.as_ref().map(|share| share.submitted);
-        link.opportunity().is_some() && begun.unwrap_or(!is_draft(link))
+        link.opportunity().is_some() && link.tick != Tick::TakenBack && begun.unwrap_or(!is_draft(link))
     });
     if done {
         return Ok(Meaning::Nothing(Why::Shared));

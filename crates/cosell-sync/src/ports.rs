@@ -304,6 +304,9 @@ pub trait Crm: Send + Sync {
         fields: &[String],
         limit: usize,
     ) -> PortResult<Changes>;
+    /// At most about `limit` records that were deleted since `cursor`, some of them perhaps once more: when, and no fields.
+    /// What is gone for good may be missing. Cursors of [`Crm::changed_since`] mean nothing here.
+    async fn deleted_since(&self, object: &str, cursor: Option<&str>, limit: usize) -> PortResult<Changes>;
     /// Creates or updates one record by a unique field. Safe to repeat.
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written>;
     /// Updates one record; fields that are not given stay.

@@ -1,4 +1,4 @@
-//! Finds what changed in the CRM and puts one message a record on the queue to AWS.
+//! Finds what changed in the CRM, or was deleted there, and puts one message a record on the queue to AWS.
 
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping};
 use cosell_model::Kind;
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    CrmRef, SyncError,
-    ports::{Crm, CrmRecord, Ledger, Message, Queue},
+    CrmRef, LinkKey, SkipReason, SyncError,
+    ports::{Changes, Crm, CrmRecord, Ledger, Message, PortResult, Queue},
 };
 
 /// How many records one request to the CRM asks for.
@@ -39,70 +39,124 @@ pub struct Push {
     pub mapping: Mapping,
 }
 
+/// What to look for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// Which kinds; none means all.
+    pub kinds: Vec<Kind>,
+}
+
 /// What a run found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Pushed {
     /// Records that changed.
     pub changed: usize,
+    /// Linked records that were deleted.
+    pub deleted: usize,
     /// Records that were put on the queue.
     pub queued: usize,
     /// Whether there is more for the next run.
     pub unfinished: bool,
 }
 
+/// What a pass looks for.
+#[derive(Debug, Clone, Copy)]
+enum Sought {
+    Changed,
+    Deleted,
+}
+
 impl Push {
-    /// Goes through the changes, page by page, until there are none or `go_on` says stop. The cursor is stored after
-    /// each page: a run that dies repeats one page at most.
-    pub async fn run(&self, go_on: impl Fn() -> bool) -> Result<Pushed, SyncError> {
+    /// Goes through the changes and deletions, page by page, until there are none or `go_on` says stop. The cursor is
+    /// stored after each page: a run that dies repeats one page at most.
+    pub async fn run(&self, request: Request, go_on: impl Fn() -> bool) -> Result<Pushed, SyncError> {
         let mut pushed = Pushed::default();
-        let answered = |object: &&ObjectMapping| object.kind == Kind::Opportunity || object.referral.is_some();
-        for object in self.mapping.objects().filter(answered) {
-            self.object(object, &go_on, &mut pushed).await?;
+        let wanted = |object: &&ObjectMapping| request.kinds.is_empty() || request.kinds.contains(&object.kind);
+        for object in self.mapping.objects().filter(|object| is_pushed(object)).filter(wanted) {
+            self.pass(Sought::Changed, object, &go_on, &mut pushed).await?;
+            self.pass(Sought::Deleted, object, &go_on, &mut pushed).await?;
         }
         Ok(pushed)
     }
 
-    async fn object(
+    async fn pass(
         &self,
+        sought: Sought,
         object: &ObjectMapping,
         go_on: impl Fn() -> bool,
         pushed: &mut Pushed,
     ) -> Result<(), SyncError> {
-        let name = format!("push:{}", object.object);
+        let name = match sought {
+            Sought::Changed => format!("push:{}", object.object),
+            Sought::Deleted => format!("push:{}:deleted", object.object),
+        };
         let mut cursor = self.ledger.cursor(&name).await?;
         loop {
-            let changes = self.crm.changed_since(&object.object, cursor.as_deref(), &object.crm_fields(), PAGE).await?;
-            let messages = changes
-                .records
-                .iter()
-                .filter(|record| concerns_aws(object, record))
-                .map(|record| message(object, record))
-                .collect::<Result<Vec<_>, _>>()?;
-            self.queue.send(&messages).await?;
-            pushed.changed += changes.records.len();
-            pushed.queued += messages.len();
-            if cursor.as_ref() != Some(&changes.cursor) {
-                self.ledger.set_cursor(&name, &changes.cursor).await?;
+            let Changes { mut records, cursor: next, caught_up } = self.page(sought, object, cursor.as_deref()).await?;
+            match sought {
+                Sought::Changed => {
+                    pushed.changed += records.len();
+                    records.retain(|record| left_out(object, record).is_none());
+                }
+                Sought::Deleted => {
+                    records = self.missed(object, records).await?;
+                    pushed.deleted += records.len();
+                }
             }
-            if changes.caught_up {
+            let messages = records.iter().map(|record| message(object, record)).collect::<Result<Vec<_>, _>>()?;
+            self.queue.send(&messages).await?;
+            pushed.queued += messages.len();
+            if cursor.as_ref() != Some(&next) {
+                self.ledger.set_cursor(&name, &next).await?;
+            }
+            if caught_up {
                 return Ok(());
             }
             if !go_on() {
                 pushed.unfinished = true;
                 return Ok(());
             }
-            cursor = Some(changes.cursor);
+            cursor = Some(next);
         }
+    }
+
+    async fn page(&self, sought: Sought, object: &ObjectMapping, cursor: Option<&str>) -> PortResult<Changes> {
+        match sought {
+            Sought::Changed => self.crm.changed_since(&object.object, cursor, &object.crm_fields(), PAGE).await,
+            Sought::Deleted => self.crm.deleted_since(&object.object, cursor, PAGE).await,
+        }
+    }
+
+    /// The deleted records that were linked, and of which it was not said yet that they are gone.
+    async fn missed(&self, object: &ObjectMapping, records: Vec<CrmRecord>) -> PortResult<Vec<CrmRecord>> {
+        let mut missed = Vec::new();
+        for record in records {
+            let named = CrmRef { object: object.object.clone(), id: record.id.clone() };
+            let link = self.ledger.link(&LinkKey::Crm(named.clone())).await?;
+            if link.is_some_and(|link| link.misses(&named)) {
+                missed.push(record);
+            }
+        }
+        Ok(missed)
     }
 }
 
-/// Whether a record is shared, is to be shared, or is a referral. Leads of files have nobody who waits for an answer.
-fn concerns_aws(object: &ObjectMapping, record: &CrmRecord) -> bool {
+/// Whether changes of an object's records go to AWS. Leads of files have nobody who waits for an answer.
+pub(crate) fn is_pushed(object: &ObjectMapping) -> bool {
+    object.kind == Kind::Opportunity || object.referral.is_some()
+}
+
+/// Why a record is not AWS's business; none if it is shared, is to be shared, or is a referral.
+pub(crate) fn left_out(object: &ObjectMapping, record: &CrmRecord) -> Option<SkipReason> {
+    if !object.in_scope(&record.fields) {
+        return Some(SkipReason::OutOfScope);
+    }
     let filled = |name: &str| !matches!(record.fields.get(name), None | Some(CrmValue::Null));
     let known = (object.kind == Kind::Opportunity && filled(&object.ace_id))
         || object.wants_share(&record.fields)
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id));
-    known && object.in_scope(&record.fields)
+    (!known).then_some(SkipReason::NotShared)
 }
 
 fn unwritable(cause: serde_json::Error) -> SyncError {

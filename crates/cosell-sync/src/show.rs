@@ -7,8 +7,8 @@ use crate::{
     Link, LinkKey, SyncError,
     drift::Drift,
     from_aws::present,
-    named::{Named, named},
     ports::PortError,
+    who::{Named, named},
 };
 
 /// What AWS answers.

@@ -14,8 +14,8 @@ use crate::{
     drift::{Drift, Goes, Line, Verdict, lines},
     from_aws::present,
     log::{Direction, Entry, Status},
-    named::{Named, named},
     ports::{LogOf, PortError, Rejection},
+    who::{Named, named},
 };
 
 /// How much of the sync log belongs to a story.
@@ -283,20 +283,23 @@ impl Drift {
             (None, Some(LinkKey::Opportunity(id))) => Some(id),
             (None, _) => None,
         };
-        let mut aws: Option<Record> = None;
+        let mut aws: Option<(Record, Record)> = None;
         if let Some(id) = opportunity {
             aws = match present(self.partner_central.as_ref(), id, object.needs_summary()).await {
                 Err(PortError::NotFound { .. }) => None,
                 answered => {
                     let (opportunity, summary) = answered?;
-                    Some(api::opportunity(&opportunity, summary.as_ref()).unredacted().record)
+                    let shown = api::opportunity(&opportunity, summary.as_ref());
+                    let redacted = shown.record.clone();
+                    Some((shown.unredacted().record, redacted))
                 }
             };
         }
         let mut compared = Vec::new();
-        if let (Some(link), Some(id), Some(aws), Some((_, crm))) = (&link, opportunity, &aws, &record) {
-            compared = lines(object, &link.base(Kind::Opportunity), aws, crm, id.as_str(), (self.now)());
+        if let (Some(link), Some(id), Some((aws, redacted)), Some((_, crm))) = (&link, opportunity, &aws, &record) {
+            compared = lines(object, link, [aws, redacted], crm, id.as_str(), (self.now)());
         }
+        let aws = aws.map(|(aws, _)| aws);
         let mut log = Vec::new();
         let ace_id = link.as_ref().and_then(Link::ace_id).or(opportunity.map(cosell_model::OpportunityId::as_str));
         let crm_id = record.as_ref().map(|(_, record)| record.id.as_str());

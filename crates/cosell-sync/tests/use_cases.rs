@@ -11,6 +11,7 @@ use cosell_sync::{
     Disposition, SkipReason, SyncError, Work,
     log::Status,
     ports::{FileState, Message, PortResult, Queue},
+    push::Request,
     reconcile::Reconcile,
 };
 use memory::Shared;
@@ -492,6 +493,46 @@ async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
         Disposition::Skip(SkipReason::Unchanged)
     ));
     assert_eq!(world.count("UpdateOpportunity"), 0, "the echo of our own writes is not sent");
+}
+
+/// A write of which nobody knows whether it arrived is not the other side's edit: the next edit of the same field is no
+/// conflict with it.
+#[tokio::test]
+async fn a_later_edit_survives_the_echo_of_an_earlier_one_whose_delivery_was_cut_anywhere() {
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    let id = "006000000000000001";
+    // AWS wins a conflict over the city, the CRM one over the next step.
+    let by_rep = |world: &Shared, city| world.rep_edits("Opportunity", id, &[("ACE_Customer_City__c", json!(city))]);
+    let by_aws = |world: &Shared, step| world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!(step));
+    let deliver = async |world: &Shared| world.deliver().record(memory::opportunity(id)).await.into();
+    for (nth, carried_out) in (0..8).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        let world = world();
+        world.rings(&ring).await;
+        by_rep(&world, "First");
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        let _: Disposition = deliver(&world).await;
+        by_rep(&world, "Second");
+        world.mutate(|w| w.lost = None);
+        until_settled(async || world.rings(&ring).await).await;
+        until_settled(async || deliver(&world).await).await;
+        until_settled(async || world.rings(&ring).await).await;
+        assert_eq!(world.crm_text(id, "ACE_Customer_City__c").as_deref(), Some("Second"), "to AWS, {case}");
+        world.mutate(|w| {
+            assert_eq!(w.opportunities["O1234567"]["Customer"]["Account"]["Address"]["City"], "Second", "{case}");
+        });
+
+        by_aws(&world, "First");
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        world.rings(&ring).await;
+        by_aws(&world, "Second");
+        world.mutate(|w| w.lost = None);
+        until_settled(async || deliver(&world).await).await;
+        until_settled(async || world.rings(&ring).await).await;
+        until_settled(async || deliver(&world).await).await;
+        assert_eq!(world.crm_text(id, "NextStep").as_deref(), Some("Second"), "from AWS, {case}");
+        world.mutate(|w| assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Second", "{case}"));
+    }
 }
 
 #[tokio::test]
@@ -1093,4 +1134,188 @@ async fn what_aws_would_refuse_costs_no_call() {
         let said = world.crm_text("006A", "Message").unwrap();
         assert!(said.contains("F_"), "{field} {kind}: {said}");
     }
+}
+
+/// What people are told on a record: its status and the message.
+fn shown(world: &Shared, id: &str) -> [String; 2] {
+    ["ACE_Sync_Status__c", "ACE_Sync_Message__c"].map(|field| world.crm_text(id, field).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_share_that_is_taken_back_stops_says_so_once_and_goes_on_when_it_is_given_again() {
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+    for policy in ["stop", "go_on"] {
+        let world = world();
+        world.mutate(|w| w.mapping = Some(text.replace("share = ", &format!("unshared = \"{policy}\"\nshare = "))));
+        world.rep_edits("Opportunity", "006A", &shareable());
+        assert_eq!(word(&world.deliver().record(memory::opportunity("006A")).await.unwrap()), "done");
+        let ring = fresh("eventbridge/opportunity-updated.json").replace("O1234567", "O9000003");
+        world.aws_edits("O9000003", "/LifeCycle/ReviewStatus", json!("Approved"));
+        world.rings(&ring).await;
+
+        let edits = [("Share_With_AWS__c", json!(false)), ("NextStep", json!("Send the offer"))];
+        world.rep_edits("Opportunity", "006A", &edits);
+        let end = word(&world.deliver().record(memory::opportunity("006A")).await.unwrap());
+        let at_aws =
+            |world: &Shared, pointer: &str| world.mutate(|w| w.opportunities["O9000003"].pointer(pointer).cloned());
+        let sent = at_aws(&world, "/LifeCycle/NextSteps") == Some(json!("Send the offer"));
+        if policy == "go_on" {
+            assert_eq!((end.as_str(), sent), ("done", true), "the check box only begins a share");
+            continue;
+        }
+        let stopped = ["Stopped", "Not shared any more: changes are not sent to AWS"].map(str::to_owned);
+        assert_eq!((end.as_str(), sent), ("skip unshared", false));
+        assert_eq!(shown(&world, "006A"), stopped);
+        world.mutate(|w| {
+            assert_eq!(w.log.last().unwrap().message, "not shared any more: changes are not sent");
+            w.log.clear();
+            w.calls.clear();
+        });
+        let again = world.deliver().record(memory::opportunity("006A")).await.unwrap();
+        assert_eq!(word(&again), "skip unshared");
+        assert_eq!(world.mutate(|w| w.calls.clone()), ["fetch"], "it is said once");
+
+        world.aws_edits("O9000003", "/LifeCycle/TargetCloseDate", json!("2027-05-01"));
+        assert_eq!(word(&world.rings(&ring).await), "done", "AWS's changes still arrive");
+        assert_eq!(world.crm_text("006A", "CloseDate").as_deref(), Some("2027-05-01"));
+        assert_eq!(shown(&world, "006A"), stopped, "and change nothing of that");
+
+        world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true))]);
+        assert_eq!(word(&world.deliver().record(memory::opportunity("006A")).await.unwrap()), "done");
+        assert_eq!(at_aws(&world, "/LifeCycle/NextSteps"), Some(json!("Send the offer")), "what was changed meanwhile");
+        assert_eq!(shown(&world, "006A"), ["Synced", ""].map(str::to_owned));
+        assert_eq!((world.count("CreateOpportunity"), world.mutate(|w| w.submissions.len())), (0, 1), "nothing twice");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_shared_from_the_crm_needs_no_check_box() {
+    let world = world();
+    world.rings(&fresh("eventbridge/opportunity-updated.json")).await;
+    world.rings(&sample("eventbridge/engagement-invitation-created.json")).await;
+    let [from_aws, referral] = world.mutate(|w| w.crm.keys().cloned().collect::<Vec<_>>()).try_into().unwrap();
+    world.rep_edits("Opportunity", &referral, &[("ACE_Response__c", json!("Accept"))]);
+    for id in [from_aws, referral] {
+        world.rep_edits(
+            "Opportunity",
+            &id,
+            &[("Share_With_AWS__c", json!(false)), ("NextStep", json!("Send the offer"))],
+        );
+        assert_eq!(word(&world.deliver().record(memory::opportunity(&id)).await.unwrap()), "done");
+        assert_ne!(shown(&world, &id)[0], "Stopped");
+    }
+    assert_eq!(world.mutate(|w| w.opportunities["O1234567"]["LifeCycle"]["NextSteps"].clone()), "Send the offer");
+    assert_eq!(world.count("StartEngagementByAcceptingInvitationTask"), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_is_found_said_once_and_changes_nothing_at_aws() {
+    let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    let id = "006000000000000001";
+    let failures = |world: &Shared| {
+        let deleted = json!(["CRM_RECORD_DELETED"]);
+        world.mutate(|w| w.told.iter().filter(|event| event.detail["codes"] == deleted).count())
+    };
+    for (policy, said, said_by_aws, left) in [("report", 1, 2, 0), ("unlink", 1, 1, 0), ("recreate", 0, 0, 1)] {
+        let world = world();
+        world.mutate(|w| w.mapping = Some(text.replace("share = ", &format!("deleted = \"{policy}\"\nshare = "))));
+        world.rings(&ring).await;
+        world.rep_edits("Opportunity", "006B", &[("Name", json!("Nobody linked it"))]);
+        world.rep_deletes("006B");
+        world.rep_deletes(id);
+        world.mutate(|w| {
+            w.log.clear();
+            w.calls.clear();
+        });
+        for run in 0..3 {
+            let found = world.push().run(Request::default(), || true).await.unwrap();
+            let ends: Vec<_> = world.delivers().await.iter().map(word).collect();
+            let expected = if run == 0 { (1, vec!["skip deleted".to_owned()]) } else { (0, vec![]) };
+            assert_eq!((found.deleted, ends), expected, "{policy}");
+        }
+        assert_eq!((failures(&world), world.mutate(|w| w.log.len())), (said, 1), "{policy}");
+        let calls = world.mutate(|w| w.calls.clone());
+        assert!(calls.iter().all(|call| !call.ends_with("Opportunity")), "{policy}: AWS is not even asked: {calls:?}");
+
+        if policy == "report" {
+            world.rep_restores(id);
+            world.rep_edits("Opportunity", id, &[("NextStep", json!("Back again"))]);
+            assert_eq!(word(&world.deliver().record(memory::opportunity(id)).await.unwrap()), "done");
+            world.rep_deletes(id);
+            assert_eq!(world.push().run(Request::default(), || true).await.unwrap().deleted, 1, "another deletion");
+            world.delivers().await;
+            assert_eq!(failures(&world), 2);
+            continue;
+        }
+        world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
+        world.rings(&ring).await;
+        assert_eq!((failures(&world), world.mutate(|w| w.crm.len())), (said_by_aws, left), "{policy}");
+        assert_eq!(world.push().run(Request::default(), || true).await.unwrap().deleted, 0, "{policy}");
+        if policy == "unlink" {
+            world.rep_restores(id);
+            assert_eq!(word(&world.rings(&ring).await), "done", "what came back goes on");
+            assert_eq!(world.crm_text(id, "NextStep").as_deref(), Some("Meet"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_looks_for_the_kinds_that_it_is_asked_for() {
+    let request = |text: &str| serde_json::from_str::<Request>(text);
+    for (asked, queued) in [("{}", 2), (r#"{"kinds": ["lead"]}"#, 1), (r#"{"kinds": ["opportunity"]}"#, 1)] {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &[("Share_With_AWS__c", json!(true))]);
+        world.rep_edits("Lead", "00QA", &[("ACE_Invitation_Id__c", json!("engi-0123456789abc"))]);
+        let found = world.push().run(request(asked).unwrap(), || true).await.unwrap();
+        assert_eq!((found.changed, found.queued), (queued, queued), "{asked}");
+    }
+    assert!(request(r#"{"kinds": ["account"]}"#).is_err());
+}
+
+#[tokio::test]
+async fn records_that_are_named_go_on_the_queue_or_say_why_not() {
+    let world = world();
+    let scope = "[opportunity.only_crm]\nRegion__c = \"EMEA\"\n\n[opportunity.status]";
+    world.mutate(|w| w.mapping = Some(memory::MAPPING.replace("[opportunity.status]", scope)));
+    let shared = [("Share_With_AWS__c", json!(true)), ("Region__c", json!("EMEA"))];
+    world.rep_edits("Opportunity", "006A", &shared);
+    world.rep_edits("Opportunity", "006B", &[("Share_With_AWS__c", json!(true)), ("Region__c", json!("APJ"))]);
+    world.rep_edits("Opportunity", "006C", &[("Region__c", json!("EMEA"))]);
+    let event =
+        |detail: Json| json!({"source": "cosell.crm", "detail-type": "Record Changed", "detail": detail}).to_string();
+    let named = |object: &str, id: &str| json!({"object": object, "id": id});
+    for (detail, end) in [
+        (named("Opportunity", "006A"), "done"),
+        (named("Opportunity", "006B"), "skip out_of_scope"),
+        (named("Opportunity", "006C"), "skip not_shared"),
+        (named("Opportunity", "006D"), "skip deleted"),
+        (named("Case", "500A"), "skip unknown_object"),
+        (json!({"records": []}), "skip not_needed"),
+        (
+            json!({"records": [named("Opportunity", "006A"), named("Case", "500A"), named("Opportunity", "006D")]}),
+            "done",
+        ),
+    ] {
+        assert_eq!(word(&world.named().message(&event(detail.clone())).await), end, "{detail}");
+    }
+    assert_eq!(word(&world.named().message(&sample("crm/record-changed.json")).await), "skip deleted");
+    let queued = world.mutate(|w| std::mem::take(&mut w.to_aws));
+    world.push().run(Request::default(), || true).await.unwrap();
+    let scheduled = world.mutate(|w| std::mem::take(&mut w.to_aws));
+    assert_eq!(
+        (queued.len(), &queued[0], &queued[1]),
+        (2, &scheduled[0], &scheduled[0]),
+        "as a schedule would send it"
+    );
+
+    let many: Vec<_> = (0..101).map(|_| named("Opportunity", "006A")).collect();
+    for detail in [json!({"records": many}), json!({"record": "006A"}), json!({"object": "Opportunity"})] {
+        let end = word(&world.named().message(&event(detail)).await);
+        assert!(end.starts_with("park malformed_message"), "{end}");
+    }
+    world.mutate(|w| w.lost = Some((1, false)));
+    let both = json!({"records": [named("Opportunity", "006A"), named("Opportunity", "006A")]});
+    assert_eq!(word(&world.named().message(&event(both)).await), "retry unavailable", "one could not be looked at");
+    assert_eq!(world.mutate(|w| w.to_aws.len()), 1, "the other does not wait for it");
 }

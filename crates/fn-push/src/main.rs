@@ -4,9 +4,8 @@ mod config;
 
 use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
-use cosell_sync::push::Push;
+use cosell_sync::push::{Push, Request};
 use cosell_wiring::{FromEnv, crm, mapping};
-use serde_json::Value as Json;
 
 use crate::config::Config;
 
@@ -21,5 +20,5 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         queue: Box::new(aws.queue(&config.converger.deliver_queue_url)),
         mapping: mapping(&aws, &config.converger.mapping).await?,
     };
-    serve_schedule(|_: Json, go_on| async move { push.run(go_on).await }).await
+    serve_schedule(|request: Request, go_on| async move { push.run(request, go_on).await }).await
 }

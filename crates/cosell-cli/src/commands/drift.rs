@@ -17,8 +17,10 @@ use crate::{
 /// How many records are compared at the same time.
 const PAGE: usize = 20;
 
-/// A line for each field that is not in step: what the functions' merge says of it, and whether it goes by itself (`yes`;
-/// `later`, once AWS's review is over; `no`). A record that has no counterpart has a line of its own. Nothing is written.
+/// Compares both sides, field by field, and writes nothing.
+///
+/// There is a line for each field that is not in step: what the functions' merge says of it, and whether it goes by itself
+/// (`yes`; `later`, once AWS's review is over; `no`). A record that has no counterpart has a line of its own.
 ///
 /// Exits with 0 when everything is in step, with 3 when it is not, and with 1 when that could not be found out.
 #[derive(Parser)]

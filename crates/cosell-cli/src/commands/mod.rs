@@ -8,6 +8,7 @@ pub mod log;
 pub mod mapping;
 pub mod opportunity;
 pub mod picklist;
+pub mod push;
 pub mod refresh;
 pub mod solutions;
 pub mod status;

@@ -154,6 +154,15 @@ impl Client {
 
     /// All rows of a statement, and when Salesforce looked for them.
     pub(super) async fn query(&self, statement: &str, limit: usize) -> Result<(Vec<Row>, Timestamp), Failure> {
+        self.rows("query", statement, limit).await
+    }
+
+    /// The same, deleted rows included, as far as they are in the recycle bin.
+    pub(super) async fn query_all(&self, statement: &str, limit: usize) -> Result<(Vec<Row>, Timestamp), Failure> {
+        self.rows("queryAll", statement, limit).await
+    }
+
+    async fn rows(&self, resource: &str, statement: &str, limit: usize) -> Result<(Vec<Row>, Timestamp), Failure> {
         #[derive(Deserialize)]
         struct Found {
             done: bool,
@@ -162,7 +171,7 @@ impl Client {
             records: Vec<Row>,
         }
         let address = |instance: &Url| {
-            let mut url = data_url(instance, &["query"]);
+            let mut url = data_url(instance, &[resource]);
             url.query_pairs_mut().append_pair("q", statement);
             url
         };

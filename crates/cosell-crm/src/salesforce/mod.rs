@@ -92,6 +92,22 @@ pub enum InvalidConfig {
     Client(#[source] reqwest::Error),
 }
 
+/// What a search goes through, oldest first.
+#[derive(Debug, Clone, Copy)]
+enum Sought {
+    Changes,
+    Deletions,
+}
+
+impl Sought {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Deletions => "deletions",
+        }
+    }
+}
+
 /// A Salesforce organization.
 pub struct Salesforce {
     client: Arc<Client>,
@@ -156,6 +172,51 @@ impl Salesforce {
         Ok(fields)
     }
 
+    /// One page of a search that goes on at a cursor.
+    async fn search(
+        &self,
+        sought: Sought,
+        object: &str,
+        cursor: Option<&str>,
+        fields: &[String],
+        limit: usize,
+    ) -> PortResult<Changes> {
+        let what = format!("search {object} for {}", sought.name());
+        let select = Select::new(object, fields).map_err(|cause| misconfigured(&what, cause))?;
+        let cursor = match cursor {
+            Some(text) => Cursor::parse(text).map_err(|cause| misconfigured(&what, cause))?,
+            None => Cursor::starting(Timestamp::now().checked_sub(FIRST_SEARCH).unwrap_or(Timestamp::MIN)),
+        };
+        let call = Call { what, kind: CallKind::Query, names: names(object, fields) };
+        let mut limit = limit.clamp(1, PAGE);
+        let mut halvings = 0;
+        let (rows, searched) = loop {
+            let found = match sought {
+                Sought::Changes => self.client.query(&select.changed_since(&cursor, limit), limit).await,
+                Sought::Deletions => self.client.query_all(&select.deleted_since(&cursor, limit), limit).await,
+            };
+            match found.map_err(|failure| failure.told(&call)) {
+                Err(error) if errors::is_too_large(&error) && halvings < HALVINGS && limit > 1 => {
+                    limit /= 2;
+                    halvings += 1;
+                }
+                other => break other?,
+            }
+        };
+        let told = |failure: Failure| failure.told(&call);
+        let session = self.client.session().await.map_err(told)?;
+        let records: Result<Vec<CrmRecord>, _> = rows.iter().map(|row| session.record(row, fields)).collect();
+        let records = records.map_err(|lacks| told(lacks.into()))?;
+        let next = match records.last() {
+            Some(last) if records.len() >= limit => {
+                let at = last.modified_at.parse().map_err(|_| told(Unreadable("a usable `SystemModstamp`").into()))?;
+                cursor.after(at, &last.id, searched)
+            }
+            _ => cursor.caught_up(searched),
+        };
+        Ok(Changes { caught_up: next.id.is_none(), cursor: next.to_string(), records })
+    }
+
     /// Writes one record, together with others of the moment.
     async fn write(
         &self,
@@ -203,37 +264,12 @@ impl Crm for Salesforce {
         fields: &[String],
         limit: usize,
     ) -> PortResult<Changes> {
-        let what = format!("search {object} for changes");
-        let select = Select::new(object, fields).map_err(|cause| misconfigured(&what, cause))?;
-        let cursor = match cursor {
-            Some(text) => Cursor::parse(text).map_err(|cause| misconfigured(&what, cause))?,
-            None => Cursor::starting(Timestamp::now().checked_sub(FIRST_SEARCH).unwrap_or(Timestamp::MIN)),
-        };
-        let call = Call { what, kind: CallKind::Query, names: names(object, fields) };
-        let mut limit = limit.clamp(1, PAGE);
-        let mut halvings = 0;
-        let (rows, searched) = loop {
-            let found = self.client.query(&select.changed_since(&cursor, limit), limit).await;
-            match found.map_err(|failure| failure.told(&call)) {
-                Err(error) if errors::is_too_large(&error) && halvings < HALVINGS && limit > 1 => {
-                    limit /= 2;
-                    halvings += 1;
-                }
-                other => break other?,
-            }
-        };
-        let told = |failure: Failure| failure.told(&call);
-        let session = self.client.session().await.map_err(told)?;
-        let records: Result<Vec<CrmRecord>, _> = rows.iter().map(|row| session.record(row, fields)).collect();
-        let records = records.map_err(|lacks| told(lacks.into()))?;
-        let next = match records.last() {
-            Some(last) if records.len() >= limit => {
-                let at = last.modified_at.parse().map_err(|_| told(Unreadable("a usable `SystemModstamp`").into()))?;
-                cursor.after(at, &last.id, searched)
-            }
-            _ => cursor.caught_up(searched),
-        };
-        Ok(Changes { caught_up: next.id.is_none(), cursor: next.to_string(), records })
+        self.search(Sought::Changes, object, cursor, fields, limit).await
+    }
+
+    /// Records in the recycle bin that the integration user may see.
+    async fn deleted_since(&self, object: &str, cursor: Option<&str>, limit: usize) -> PortResult<Changes> {
+        self.search(Sought::Deletions, object, cursor, &[], limit).await
     }
 
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {

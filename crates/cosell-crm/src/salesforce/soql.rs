@@ -120,13 +120,25 @@ impl Select {
 
     /// The next `limit` records after a cursor, oldest change first.
     pub(super) fn changed_since(&self, cursor: &Cursor, limit: usize) -> String {
-        let (head, at) = (&self.head, cursor.at);
-        let condition = match &cursor.id {
-            None => format!("SystemModstamp >= {at}"),
-            Some(id) => format!("(SystemModstamp > {at}) OR (SystemModstamp = {at} AND Id > {})", literal(id)),
-        };
-        format!("{head}{condition} ORDER BY SystemModstamp, Id LIMIT {limit}")
+        format!("{}{} {}", self.head, after(cursor), oldest_first(limit))
     }
+
+    /// The next `limit` deleted records after a cursor, oldest deletion first: it is a deleted record's last change.
+    pub(super) fn deleted_since(&self, cursor: &Cursor, limit: usize) -> String {
+        format!("{}IsDeleted = true AND ({}) {}", self.head, after(cursor), oldest_first(limit))
+    }
+}
+
+fn after(cursor: &Cursor) -> String {
+    let at = cursor.at;
+    match &cursor.id {
+        None => format!("SystemModstamp >= {at}"),
+        Some(id) => format!("(SystemModstamp > {at}) OR (SystemModstamp = {at} AND Id > {})", literal(id)),
+    }
+}
+
+fn oldest_first(limit: usize) -> String {
+    format!("ORDER BY SystemModstamp, Id LIMIT {limit}")
 }
 
 #[cfg(test)]

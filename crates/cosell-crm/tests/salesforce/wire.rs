@@ -305,6 +305,30 @@ async fn a_full_page_goes_on_after_its_last_row() -> Outcome {
 }
 
 #[tokio::test]
+async fn deletions_are_searched_for_in_the_recycle_bin() -> Outcome {
+    let gone = row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP);
+    let (org, crm) = Org::start([(200, found(&[gone])), (200, found(&[]))]).await?;
+    let deletions = crm.deleted_since("Opportunity", Some(r#"{"at":"2026-11-22T08:00:00Z"}"#), 1).await?;
+    let told: Vec<_> = deletions.records.iter().map(|it| (it.id.as_str(), it.modified_at.as_str())).collect();
+    assert_eq!(told, [("006000000000001AAA", "2026-11-22T08:00:00Z")]);
+    assert!(!deletions.caught_up && deletions.records[0].fields.is_empty());
+    assert!(crm.deleted_since("Opportunity", Some(&deletions.cursor), 1).await?.caught_up);
+    let seen = org.seen();
+    assert!(seen.iter().all(|seen| seen.target.starts_with("/services/data/v66.0/queryAll?")), "{seen:?}");
+    assert_eq!(
+        [seen[0].query(), seen[1].query()],
+        [
+            "SELECT Id, SystemModstamp, LastModifiedById FROM Opportunity WHERE \
+             IsDeleted = true AND (SystemModstamp >= 2026-11-22T08:00:00Z) ORDER BY SystemModstamp, Id LIMIT 1",
+            "SELECT Id, SystemModstamp, LastModifiedById FROM Opportunity WHERE \
+             IsDeleted = true AND ((SystemModstamp > 2026-11-22T08:00:00Z) OR \
+             (SystemModstamp = 2026-11-22T08:00:00Z AND Id > '006000000000001AAA')) ORDER BY SystemModstamp, Id LIMIT 1",
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_search_that_is_too_large_is_halved() -> Outcome {
     let large = json!([{"message": "Your query request was running for too long.", "errorCode": "QUERY_TIMEOUT"}]);
     let one = row("006000000000001AAA", "2026-11-22T08:00:00.000+0000", REP);

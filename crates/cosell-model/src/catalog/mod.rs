@@ -13,10 +13,13 @@ pub use picklist::{Country, Picklist, Product, countries, products, read_product
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use serde::Deserialize;
+
 use crate::{Direction, PayloadVersion, Wire, life_cycle::Windows};
 
 /// What kind of record a field belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An ACE opportunity.
     Opportunity,

@@ -384,6 +384,26 @@ async fn drift_says_what_the_functions_would_do() {
 }
 
 #[tokio::test]
+async fn what_aws_redacts_is_no_difference_and_keeps_nothing_from_going() {
+    let world = in_step(crate::memory::MAPPING).await;
+    world.mutate(|w| {
+        let opportunity = w.opportunities.get_mut("O1000001").unwrap();
+        opportunity["NationalSecurity"] = json!("Yes");
+        opportunity["Customer"]["Account"]["CompanyName"] = json!("Redacted");
+        opportunity["Customer"]["Account"]["Industry"] = json!("Government");
+        opportunity["Customer"]["Account"]["Address"]["PostalCode"] = json!("24103");
+    });
+    world.aws_edits("O1000001", "/LifeCycle/NextSteps", json!("Call"));
+    world.reader().opportunity(&"O1000001".parse().unwrap(), Purpose::Event).await.unwrap();
+    assert_eq!(apart(&world, &both()).await, []);
+    world.rep_edits("Opportunity", RECORD, &[("NextStep", json!("Meet"))]);
+    let lines = apart(&world, &both()[..1]).await;
+    assert_eq!(verdicts(&lines), [("nextStep", Verdict::CrmChanged, Some(Goes::Yes))]);
+    let record = crate::memory::opportunity(RECORD);
+    assert!(matches!(world.deliver().record(record).await.unwrap(), Disposition::Done));
+}
+
+#[tokio::test]
 async fn what_goes_by_itself_is_in_step_once_the_functions_are_through() {
     let world = in_step(crate::memory::MAPPING).await;
     world.aws_edits("O1000001", "/Project/Title", json!("Grid lake"));

@@ -13,7 +13,7 @@ use cosell_mapping::{CrmValue, Description, Mapping};
 use cosell_model::{Catalog, EngagementId, InvitationId, OpportunityId};
 use cosell_sync::{
     Converger, CrmRef, Disposition, Link, LinkKey, Work, deliver::Deliver, files::Settle, from_aws::FromAws,
-    log::Entry, notice::Event, ports::*,
+    log::Entry, named::Named, notice::Event, ports::*, push::Push,
 };
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -30,6 +30,8 @@ pub struct World {
     pub opportunities: BTreeMap<String, Json>,
     pub invitations: BTreeMap<String, Json>,
     pub crm: BTreeMap<String, (String, CrmFields)>,
+    /// Deleted records of the CRM.
+    pub bin: BTreeMap<String, (String, CrmFields)>,
     pub links: HashMap<LinkKey, Link>,
     pub files: BTreeMap<String, Vec<u8>>,
     pub file_states: BTreeMap<String, FileState>,
@@ -115,6 +117,25 @@ impl Shared {
         Deliver { from_aws: self.reader() }
     }
 
+    pub fn push(&self) -> Push {
+        let Converger { crm, ledger, to_aws, mapping, .. } = self.converger();
+        Push { crm, ledger, queue: to_aws, mapping }
+    }
+
+    pub fn named(&self) -> Named {
+        let Converger { crm, to_aws, mapping, .. } = self.converger();
+        Named { crm, queue: to_aws, mapping }
+    }
+
+    /// Works off what is on the queue to AWS.
+    pub async fn delivers(&self) -> Vec<Disposition> {
+        let mut ends = Vec::new();
+        for message in self.mutate(|world| std::mem::take(&mut world.to_aws)) {
+            ends.push(self.deliver().message(&message.body).await);
+        }
+        ends
+    }
+
     pub fn settle(&self) -> Settle {
         Settle { ace: Box::new(self.clone()), landing: Box::new(self.clone()), converger: self.converger() }
     }
@@ -132,6 +153,22 @@ impl Shared {
         self.mutate(|world| {
             let (_, record) = world.crm.entry(id.to_owned()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
             record.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), CrmValue::from(value.clone()))));
+        });
+    }
+
+    /// A person deletes a record of the CRM.
+    pub fn rep_deletes(&self, id: &str) {
+        self.mutate(|world| {
+            let record = world.crm.remove(id).unwrap();
+            world.bin.insert(id.to_owned(), record);
+        });
+    }
+
+    /// A person takes a record of the CRM out of the recycle bin.
+    pub fn rep_restores(&self, id: &str) {
+        self.mutate(|world| {
+            let record = world.bin.remove(id).unwrap();
+            world.crm.insert(id.to_owned(), record);
         });
     }
 
@@ -407,7 +444,7 @@ impl Crm for Shared {
         limit: usize,
     ) -> PortResult<Changes> {
         self.call("changed_since", |w| {
-            let cursor = cursor.expect("the push is tested across the wire");
+            let cursor = cursor.unwrap_or_default();
             let rest = w.crm.iter().filter(|(id, (kind, _))| kind == object && id.as_str() > cursor);
             let records: Vec<_> =
                 rest.take(limit).map(|(id, (_, found))| asked(w, record(id, found), fields)).collect();
@@ -417,12 +454,23 @@ impl Crm for Shared {
         })
     }
 
+    /// All of them each time, as within a search's overlap.
+    async fn deleted_since(&self, object: &str, _: Option<&str>, _: usize) -> PortResult<Changes> {
+        self.call("deleted_since", |w| {
+            let deleted = w.bin.iter().filter(|(_, (kind, _))| kind == object);
+            let records = deleted.map(|(id, _)| record(id, &CrmFields::new())).collect();
+            Ok(Changes { records, cursor: String::new(), caught_up: true })
+        })
+    }
+
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
         self.call("upsert", |w| {
             let known =
                 w.crm.iter().find(|(_, (_, record))| record.get(field).and_then(CrmValue::as_text) == Some(value));
-            let (id, created) =
-                known.map_or_else(|| (format!("006{:015}", w.crm.len() + 1), true), |(id, _)| (id.clone(), false));
+            let (id, created) = known.map_or_else(
+                || (format!("006{:015}", w.crm.len() + w.bin.len() + 1), true),
+                |(id, _)| (id.clone(), false),
+            );
             let (_, record) = w.crm.entry(id.clone()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
             record.extend(fields.clone());
             record.insert(field.to_owned(), CrmValue::Text(value.to_owned()));

@@ -191,7 +191,9 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
     };
     let (mut bar, mut rows) = (Bar::new(), Vec::new());
     for id in &many.ids {
+        let mut attempts = 0_usize;
         let work = async || {
+            attempts += 1;
             // Each record, and each attempt, starts from the world as it is.
             notes.as_ref().map(Notes::take);
             deliver.carry_out(id, order).await
@@ -200,6 +202,16 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
         let calls = notes.as_ref().map(Notes::take);
         let id = id.clone();
         rows.push(match done {
+            // The attempt before was cut after it had done it.
+            Ok(it) if attempts > 1 && it.deed == Deed::Unchanged => Row {
+                id,
+                ace_id: it.ace_id,
+                crm_id: it.crm_id,
+                result: End::Carried(Deed::Done),
+                why: None,
+                problems: Vec::new(),
+                calls,
+            },
             Ok(it) => Row {
                 id,
                 ace_id: it.ace_id,
