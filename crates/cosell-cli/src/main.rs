@@ -53,11 +53,12 @@ enum Command {
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
     /// What an operator does with opportunities in the reps' place: in the CRM and at AWS, by the functions' own work.
+    ///
+    /// Each command takes an opportunity (`O1234567`), an invitation (`engi-…`), an engagement (`eng-…`) or the identifier of a
+    /// CRM record.
     #[command(subcommand)]
     Opportunity(commands::opportunity::Command),
-    /// Your solutions, as AWS has them.
     Solutions(commands::solutions::Args),
-    /// Tells everything about one record: both sides, what differs, what was done, and what comes next.
     Status(commands::status::Args),
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.

@@ -1,6 +1,6 @@
 //! What operators order, against the ports in memory, in earnest and rehearsed.
 
-#[expect(dead_code, unused_imports, reason = "the other tests use the rest")]
+#[expect(dead_code, reason = "the other tests use the rest")]
 mod memory;
 
 use cosell_model::catalog::Entity;

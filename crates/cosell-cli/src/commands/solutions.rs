@@ -6,6 +6,8 @@ use crate::{
     stack::{Error, Stack, patiently},
 };
 
+/// Lists your solutions, as AWS has them.
+///
 /// What `cosell opportunity associate ID Solutions S-…` and the CRM's field for solutions take; AWS takes active ones only.
 ///
 /// Example: `cosell solutions --all`

@@ -12,6 +12,8 @@ use crate::{
     stack::{Error, Stack, patiently},
 };
 
+/// Tells everything about one record: both sides, what differs, what was done, and what comes next.
+///
 /// The last word is the next action: what has to happen, who does it, and whether it goes by itself. Nothing is written.
 ///
 /// Values of fields are shown with `--values` only; they may be personal data. What AWS's reviewer or AWS's refusal says is

@@ -21,8 +21,6 @@ use crate::{
     stack::{Error, Stack, steadily},
 };
 
-/// Each command takes an opportunity (`O1234567`), an invitation (`engi-…`), an engagement (`eng-…`) or the identifier of a
-/// CRM record.
 #[derive(Subcommand)]
 pub enum Command {
     /// Shows what AWS has of an opportunity now. It may be personal data.
