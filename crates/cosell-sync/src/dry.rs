@@ -346,9 +346,9 @@ impl DryCrm {
         for (name, related) in mapped.iter().flat_map(|mapped| &mapped.related) {
             let id = record.fields.get(&related.lookup).and_then(CrmValue::as_text).map(str::to_owned);
             for (field, value) in id.and_then(|id| patch(&related.object, &id)).into_iter().flatten() {
-                let path = format!("{name}.{field}");
-                if asked.contains(&path) {
-                    record.fields.insert(path, value.clone());
+                let of_related = format!("{name}.{field}");
+                if asked.contains(&of_related) {
+                    record.fields.insert(of_related, value.clone());
                 }
             }
         }

@@ -143,7 +143,8 @@ impl Outcome {
     }
 
     fn refused(problems: Vec<Rejection>) -> Self {
-        Self { problems: problems.clone(), ..Self::new(Deed::Refused, Some(Why::Problems(problems.len()))) }
+        let why = Why::Problems(problems.len());
+        Self { problems, ..Self::new(Deed::Refused, Some(why)) }
     }
 }
 

@@ -176,6 +176,7 @@ impl fmt::Display for Next {
 
 /// What decides on what comes next.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
     /// The CRM has it.
     pub in_crm: bool,
@@ -307,7 +308,7 @@ impl Drift {
             log.extend(self.ledger.read_log(LogOf::Record(id), ENTRIES).await?);
         }
         // An entry about both is found under both names.
-        log.sort_by(|one, other| other.at.cmp(&one.at));
+        log.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         log.dedup();
         log.truncate(ENTRIES);
 

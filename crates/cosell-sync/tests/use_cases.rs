@@ -4,6 +4,7 @@
 
 mod backfill;
 mod memory;
+mod orders;
 
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};

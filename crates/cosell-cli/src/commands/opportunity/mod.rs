@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use cosell_model::{
-    Kind,
+    Field, Kind,
     catalog::{Entity, picklist::REJECTION_REASON},
 };
 use cosell_sync::{
@@ -118,7 +118,7 @@ pub struct Association {
 }
 
 fn entity(text: &str) -> Result<Entity, String> {
-    let known = || Kind::Opportunity.fields().iter().filter_map(|field| field.entity());
+    let known = || Kind::Opportunity.fields().iter().filter_map(Field::entity);
     known().find(|entity| entity.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| {
         let names: Vec<_> = known().map(Entity::as_str).collect();
         format!("there are {}", names.join(", "))
@@ -234,7 +234,9 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
     drop(bar);
     print(format, &rows)?;
     let mut counts: BTreeMap<End, usize> = BTreeMap::new();
-    rows.iter().for_each(|row| *counts.entry(row.result).or_default() += 1);
+    for row in &rows {
+        *counts.entry(row.result).or_default() += 1;
+    }
     let counted: Vec<String> = counts.iter().map(|(end, count)| format!("{count} {}", output::word(end))).collect();
     eprintln!("{}{}", counted.join(", "), if notes.is_some() { "; nothing was written" } else { "" });
     let is_bad = |end: &End| matches!(end, End::Failed(_) | End::Carried(Deed::Refused));

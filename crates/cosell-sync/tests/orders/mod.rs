@@ -1,15 +1,13 @@
 //! What operators order, against the ports in memory, in earnest and rehearsed.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod memory;
-
 use cosell_model::catalog::Entity;
 use cosell_sync::{
     dry::{To, rehearsal},
     order::{Deed, Order, Outcome, Why},
 };
-use memory::Shared;
 use serde_json::{Value as Json, json};
+
+use crate::memory::Shared;
 
 const DEAL: &str = "006A";
 
@@ -63,13 +61,14 @@ async fn ordered(world: &Shared, id: &str, order: Order) -> Outcome {
     let rehearsed = deliver.carry_out(id, &order).await.unwrap();
     assert!(state() == before, "{order:?}: a rehearsal writes nothing");
     let seen = |to: &To| matches!(to, To::PartnerCentral | To::Crm);
-    let noted: Vec<_> = notes.take().into_iter().filter(|note| seen(&note.to)).map(|note| note.operation).collect();
+    let rehearsals: Vec<_> =
+        notes.take().into_iter().filter(|note| seen(&note.to)).map(|note| note.operation).collect();
 
     world.mutate(|w| w.calls.clear());
     let done = world.deliver().carry_out(id, &order).await.unwrap();
     let mut calls = world.mutate(|w| w.calls.clone());
     calls.retain(|call| WRITES.contains(&call.as_str()));
-    assert_eq!(noted, calls, "{order:?}: what is rehearsed is what is done");
+    assert_eq!(rehearsals, calls, "{order:?}: what is rehearsed is what is done");
     assert_eq!((rehearsed.deed, &rehearsed.why), (done.deed, &done.why), "{order:?}");
     assert_eq!(rehearsed.problems, done.problems, "{order:?}");
     done
