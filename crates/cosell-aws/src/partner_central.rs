@@ -24,8 +24,11 @@ use backon::{ExponentialBuilder, Retryable};
 use cosell_model::{
     Catalog, EngagementId, InvitationId, OpportunityId,
     life_cycle::{Acceptance, ReviewStatus, Stage, State},
+    request,
 };
-use cosell_sync::ports::{Invited, Listed, Page, PartnerCentral, PortError, PortResult, Stored, Task, TaskState};
+use cosell_sync::ports::{
+    Invited, Listed, Page, PartnerCentral, PortError, PortResult, Solution, Stored, Task, TaskState,
+};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -180,13 +183,6 @@ impl PartnerCentralClient {
         });
         Ok(Page { items, next: next(&answer) })
     }
-
-    fn association(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> Json {
-        json!({
-            "Catalog": self.catalog(), "OpportunityIdentifier": id.as_str(),
-            "RelatedEntityType": entity_type, "RelatedEntityIdentifier": entity,
-        })
-    }
 }
 
 fn text<'j>(json: &'j Json, member: &str) -> Option<&'j str> {
@@ -309,6 +305,26 @@ impl PartnerCentral for PartnerCentralClient {
         Ok(Page { items, next: next(&answer) })
     }
 
+    async fn solutions(&self, page: Option<&str>) -> PortResult<Page<Solution>> {
+        let mut body = json!({
+            "Catalog": self.catalog(), "MaxResults": 100, "Sort": {"SortBy": "Name", "SortOrder": "ASCENDING"},
+        });
+        if let Some(page) = page {
+            body["NextToken"] = json!(page);
+        }
+        let answer = exchange!(self, Read, list_solutions, "ListSolutions".to_owned(), &body)?;
+        let items = readable(list(&answer, "SolutionSummaries"), |line| {
+            let member = |name| text(line, name).map(str::to_owned);
+            Some(Solution {
+                id: member("Id")?,
+                name: member("Name")?,
+                status: member("Status")?,
+                category: member("Category"),
+            })
+        });
+        Ok(Page { items, next: next(&answer) })
+    }
+
     async fn engagement(&self, id: &EngagementId) -> PortResult<Json> {
         let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
         exchange!(self, Write, get_engagement, format!("GetEngagement {id}"), &body)
@@ -330,7 +346,7 @@ impl PartnerCentral for PartnerCentralClient {
     }
 
     async fn associate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()> {
-        let body = self.association(id, entity_type, entity);
+        let body = request::association(self.catalog, id, entity_type, entity);
         match exchange!(self, UrgentWrite, associate_opportunity, format!("AssociateOpportunity {id} {entity}"), &body)
         {
             Err(PortError::Rejected { problems, .. })
@@ -343,7 +359,7 @@ impl PartnerCentral for PartnerCentralClient {
     }
 
     async fn disassociate(&self, id: &OpportunityId, entity_type: &str, entity: &str) -> PortResult<()> {
-        let body = self.association(id, entity_type, entity);
+        let body = request::association(self.catalog, id, entity_type, entity);
         match exchange!(self, Write, disassociate_opportunity, format!("DisassociateOpportunity {id} {entity}"), &body)
         {
             Err(PortError::NotFound { .. }) => Ok(()),
@@ -352,27 +368,24 @@ impl PartnerCentral for PartnerCentralClient {
     }
 
     async fn assign(&self, id: &OpportunityId, assignee: &Json) -> PortResult<()> {
-        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str(), "Assignee": assignee});
+        let body = request::assignment(self.catalog, id, assignee);
         exchange!(self, Write, assign_opportunity, format!("AssignOpportunity {id}"), &body).map(drop)
     }
 
     async fn submit(&self, id: &OpportunityId, token: &str, involvement: &str, visibility: &str) -> PortResult<Task> {
-        let body = json!({
-            "Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str(),
-            "AwsSubmission": {"InvolvementType": involvement, "Visibility": visibility},
-        });
+        let body = request::submission(self.catalog, id, token, involvement, visibility);
         let what = format!("StartEngagementFromOpportunityTask {id}");
         Ok(task(&exchange!(self, UrgentWrite, start_engagement_from_opportunity_task, what, &body)?))
     }
 
     async fn accept(&self, id: &InvitationId, token: &str) -> PortResult<Task> {
-        let body = json!({"Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str()});
+        let body = request::acceptance(self.catalog, id, token);
         let what = format!("StartEngagementByAcceptingInvitationTask {id}");
         Ok(task(&exchange!(self, UrgentWrite, start_engagement_by_accepting_invitation_task, what, &body)?))
     }
 
     async fn join(&self, id: &InvitationId) -> PortResult<()> {
-        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str()});
+        let body = request::joining(self.catalog, id);
         let what = format!("AcceptEngagementInvitation {id}");
         match exchange!(self, UrgentWrite, accept_engagement_invitation, what, &body) {
             Err(PortError::Conflict { .. }) if self.stands(id, Acceptance::Accepted).await? => Ok(()),
@@ -381,15 +394,13 @@ impl PartnerCentral for PartnerCentralClient {
     }
 
     async fn convert(&self, id: &EngagementId, context: &str, token: &str) -> PortResult<Task> {
-        let body = json!({
-            "Catalog": self.catalog(), "ClientToken": token, "Identifier": id.as_str(), "ContextIdentifier": context,
-        });
+        let body = request::conversion(self.catalog, id, context, token);
         let what = format!("StartOpportunityFromEngagementTask {id}");
         Ok(task(&exchange!(self, UrgentWrite, start_opportunity_from_engagement_task, what, &body)?))
     }
 
     async fn reject(&self, id: &InvitationId, reason: &str) -> PortResult<()> {
-        let body = json!({"Catalog": self.catalog(), "Identifier": id.as_str(), "RejectionReason": reason});
+        let body = request::rejection(self.catalog, id, reason);
         let what = format!("RejectEngagementInvitation {id}");
         match exchange!(self, UrgentWrite, reject_engagement_invitation, what, &body) {
             Err(PortError::Conflict { .. }) if self.stands(id, Acceptance::Rejected).await? => Ok(()),

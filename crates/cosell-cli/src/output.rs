@@ -68,7 +68,8 @@ fn csv<T: Serialize>(items: &[T]) -> Result<(), crate::stack::Error> {
     line(String::from_utf8(writer.into_inner()?)?.trim_end())
 }
 
-fn cell(json: &Json) -> String {
+/// A value in a cell, in full; lists are joined.
+pub fn cell(json: &Json) -> String {
     match json {
         Json::Null => String::new(),
         Json::String(text) => text.clone(),

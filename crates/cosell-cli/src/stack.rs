@@ -4,7 +4,16 @@ use cosell_aws::{Aws, DynamoLedger, PartnerCentralClient, Quotas};
 use cosell_crm::Salesforce;
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
-use cosell_sync::{SyncError, backfill::Backfill, drift::Drift, every_opportunity, named::Named, ports::Crm};
+use cosell_sync::{
+    Converger, SyncError,
+    backfill::Backfill,
+    deliver::Deliver,
+    drift::Drift,
+    every_opportunity,
+    from_aws::FromAws,
+    named::Named,
+    ports::{Crm, PortError},
+};
 use jiff::Timestamp;
 
 use crate::progress::Bar;
@@ -114,6 +123,20 @@ impl Stack {
         })
     }
 
+    /// What brings AWS in step with the CRM: the functions' own work, in this process.
+    pub async fn deliver(&self) -> Result<Deliver, Error> {
+        let converger = Converger {
+            crm: self.crm().await?,
+            ledger: Box::new(self.ledger()?),
+            bus: Box::new(self.aws.bus()),
+            to_aws: Box::new(self.aws.queue(self.output("FnDeliverQueue")?)),
+            mapping: self.mapping().await?,
+            catalog: self.catalog()?,
+            now: Timestamp::now,
+        };
+        Ok(Deliver { from_aws: FromAws { partner_central: Box::new(self.partner_central()?), converger } })
+    }
+
     /// What puts records of the CRM that are named on the queue to AWS.
     pub async fn named(&self) -> Result<Named, Error> {
         Ok(Named {
@@ -138,6 +161,24 @@ pub async fn patiently<T>(mut work: impl AsyncFnMut() -> Result<T, SyncError>) -
         match work().await {
             Err(error) if let Some(wait) = error.retry_after().filter(|wait| *wait <= LONGEST_WAIT) => {
                 tokio::time::sleep(wait).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// As [`patiently`], and again where a function was at work on the same record, or a task of AWS's is still running: as
+/// often as the functions' queue would come again.
+pub async fn steadily<T>(mut work: impl AsyncFnMut() -> Result<T, SyncError>) -> Result<T, SyncError> {
+    const ATTEMPTS: usize = 20;
+    const PAUSE: Duration = Duration::from_secs(2);
+    let mut attempts = 1..ATTEMPTS;
+    loop {
+        match patiently(&mut work).await {
+            Err(SyncError::Port(PortError::Conflict { .. }) | SyncError::Running { .. })
+                if attempts.next().is_some() =>
+            {
+                tokio::time::sleep(PAUSE).await;
             }
             done => return done,
         }

@@ -21,6 +21,7 @@ pub mod normalize;
 mod path;
 pub mod phone;
 mod record;
+pub mod request;
 #[cfg(test)]
 mod testing;
 pub mod validate;

@@ -320,7 +320,8 @@ impl Converger {
         Ok(())
     }
 
-    async fn write(
+    /// Writes a record, and what it refers to; a new one is made once.
+    pub(crate) async fn write(
         &self,
         object: &ObjectMapping,
         link: &Link,

@@ -280,7 +280,8 @@ impl Deliver {
             let report = Report::waiting(later, message.clone());
             if changes.is_empty() {
                 converger.report(case.object, &case.crm, &report).await?;
-                return Ok(Disposition::Skip(SkipReason::Unchanged));
+                let reason = if message.is_some() { SkipReason::HeldBack } else { SkipReason::Unchanged };
+                return Ok(Disposition::Skip(reason));
             }
             // Whatever is cut from here on: what AWS says of it next is not taken for an edit of AWS's.
             case.link.sends(&plan, Side::Aws, &changes);
@@ -551,7 +552,7 @@ fn answer(case: &Case<'_>) -> Option<Answer> {
 }
 
 /// Whether AWS has never been asked to look at it.
-fn is_draft(link: &Link) -> bool {
+pub(crate) fn is_draft(link: &Link) -> bool {
     link.review.as_deref() == Some(ReviewStatus::PendingSubmission.as_str())
 }
 

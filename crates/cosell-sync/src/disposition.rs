@@ -22,6 +22,8 @@ pub enum Disposition {
 pub enum SkipReason {
     /// Both sides agree already: a duplicate, or the echo of our own write.
     Unchanged,
+    /// What the CRM changed waits until AWS takes it, or AWS does not take it any more; the record says which.
+    HeldBack,
     /// AWS was asked after it rang: what it announced is in the CRM.
     AlreadyRead,
     /// Nobody asked for this record to be shared.
@@ -49,6 +51,7 @@ impl SkipReason {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
+            Self::HeldBack => "held_back",
             Self::AlreadyRead => "already_read",
             Self::NotShared => "not_shared",
             Self::Unshared => "unshared",

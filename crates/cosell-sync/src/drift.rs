@@ -195,22 +195,33 @@ impl Drift {
             None => self.record(crm_id).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        let fields = compared(object, link, [&aws, &redacted], &crm, (self.now)());
-        let shown = |(outcome, verdict, goes): (FieldOutcome<'_>, _, _)| Line {
-            field: Some(outcome.mapping.ace.key),
-            goes,
-            aws: outcome.aws,
-            crm: outcome.crm,
-            base: outcome.base,
-            ..Line::whole(Some(id.as_str()), Some(crm_id), verdict)
-        };
-        Ok(fields.into_iter().map(shown).collect())
+        Ok(lines(object, link, [&aws, &redacted], &crm, id.as_str(), (self.now)()))
     }
 
     async fn record(&self, id: &str) -> PortResult<Option<CrmRecord>> {
         let object = &self.mapping.opportunity;
         named_record(self.crm.as_ref(), &object.object, id, &object.crm_fields()).await
     }
+}
+
+/// A line for each mapped field of a pair.
+pub(crate) fn lines(
+    object: &ObjectMapping,
+    link: &Link,
+    aws: [&Record; 2],
+    crm: &CrmRecord,
+    ace_id: &str,
+    now: Timestamp,
+) -> Vec<Line> {
+    let shown = |(outcome, verdict, goes): (FieldOutcome<'_>, _, _)| Line {
+        field: Some(outcome.mapping.ace.key),
+        goes,
+        aws: outcome.aws,
+        crm: outcome.crm,
+        base: outcome.base,
+        ..Line::whole(Some(ace_id), Some(&crm.id), verdict)
+    };
+    compared(object, link, aws, crm, now).into_iter().map(shown).collect()
 }
 
 /// How each mapped field of a pair stands: by AWS's record, and that record with what AWS redacts in it.

@@ -337,9 +337,9 @@ impl FromAws {
         }
         let rule = object.rule_for(&offer.record, sender.as_deref()).filter(|_| news && status == Acceptance::Pending);
         let mut facts = shown(object, &link);
-        if let (Some(rule), Some(referral)) = (rule, &mut link.referral) {
+        if let (Some(rule), Some(referral), Some(fields)) = (rule, &mut link.referral, &object.referral) {
             referral.rule = Some(rule.name.clone());
-            facts.extend(answered(object, rule));
+            facts.extend(answered(fields, rule.answer, rule.reason.as_deref()));
         }
         let arrival = Arrival { aws: &offer.record, link, facts, purpose, file: None, read_at: None, notices };
         let (link, converged) = self.converger.converge(arrival).await?;
@@ -452,20 +452,16 @@ fn shown(object: &ObjectMapping, link: &Link) -> CrmFields {
     facts
 }
 
-/// A rule's answer, where a rep would give it.
-fn answered(object: &ObjectMapping, rule: &ReferralRule) -> CrmFields {
-    let Some(ReferralFields { response, accept, reject, rejection_reason, .. }) = &object.referral else {
-        return CrmFields::new();
-    };
+/// An answer, where a rep would give it.
+pub(crate) fn answered(fields: &ReferralFields, answer: Answer, reason: Option<&str>) -> CrmFields {
+    let ReferralFields { response, accept, reject, rejection_reason, .. } = fields;
     let text = |text: &str| CrmValue::Text(text.to_owned());
-    let mut facts = CrmFields::from([(
-        response.clone(),
-        text(match rule.answer {
-            Answer::Accept => accept,
-            Answer::Reject => reject,
-        }),
-    )]);
-    if let (Some(name), Some(reason)) = (rejection_reason, &rule.reason) {
+    let said = match answer {
+        Answer::Accept => accept,
+        Answer::Reject => reject,
+    };
+    let mut facts = CrmFields::from([(response.clone(), text(said))]);
+    if let (Some(name), Some(reason)) = (rejection_reason, reason) {
         facts.insert(name.clone(), text(reason));
     }
     facts

@@ -29,6 +29,9 @@ pub enum Purpose {
     /// Somebody linked two records that both sides had.
     #[serde(rename = "Backfill")]
     Backfill,
+    /// An operator asked for it.
+    #[serde(rename = "Command")]
+    Command,
     /// A file of AWS's arrived.
     #[serde(rename = "Outbound File Retrieval")]
     OutboundFile,

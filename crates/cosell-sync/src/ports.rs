@@ -165,6 +165,26 @@ pub struct Invited {
     pub expires: Option<Timestamp>,
 }
 
+/// One line of a list of solutions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Solution {
+    /// What an opportunity is associated with.
+    pub id: String,
+    /// What the partner calls it.
+    pub name: String,
+    /// `Active`, `Inactive` or `Draft`.
+    pub status: String,
+    /// What kind of solution.
+    pub category: Option<String>,
+}
+
+impl Solution {
+    /// Whether an opportunity can be associated with it.
+    pub fn is_active(&self) -> bool {
+        self.status == "Active"
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -193,6 +213,8 @@ pub trait PartnerCentral: Send + Sync {
     async fn pending_invitations(&self, page: Option<&str>) -> PortResult<Page<Invited>>;
     /// `ListOpportunities` that are approved and neither launched nor lost: AWS works on them.
     async fn open_opportunities(&self, page: Option<&str>) -> PortResult<Page<Listed>>;
+    /// `ListSolutions`: the partner's own, by name.
+    async fn solutions(&self, page: Option<&str>) -> PortResult<Page<Solution>>;
     /// `GetEngagement`.
     async fn engagement(&self, id: &EngagementId) -> PortResult<Json>;
     /// `CreateOpportunity` with a complete body, its token included.

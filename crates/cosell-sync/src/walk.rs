@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ports::{Crm, CrmKey, CrmRecord, Listed, PartnerCentral, PortError, PortResult};
+use crate::ports::{Crm, CrmKey, CrmRecord, Listed, PartnerCentral, PortError, PortResult, Solution};
 
 /// How far a long run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,19 @@ pub async fn every_opportunity(
     all.retain(|line| seen.insert(line.id.clone()));
     all.reverse();
     Ok(all)
+}
+
+/// Every solution of the partner's, by name.
+pub async fn every_solution(partner_central: &dyn PartnerCentral) -> PortResult<Vec<Solution>> {
+    let (mut all, mut page) = (Vec::new(), None);
+    loop {
+        let listed = partner_central.solutions(page.as_deref()).await?;
+        all.extend(listed.items);
+        page = listed.next;
+        if page.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// The CRM's record of an identifier that somebody wrote down: in any spelling that the CRM has for it, or of something else

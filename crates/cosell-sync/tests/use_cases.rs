@@ -4,6 +4,7 @@
 
 mod backfill;
 mod memory;
+mod orders;
 
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
@@ -565,7 +566,7 @@ async fn what_aws_does_not_take_now_waits_and_what_it_never_takes_is_said() {
     world.rep_edits("Opportunity", id, &[("NextStep", json!("Send the offer")), ("Name", json!("Another title"))]);
     assert!(matches!(
         world.deliver().record(memory::opportunity(id)).await.unwrap(),
-        Disposition::Skip(SkipReason::Unchanged)
+        Disposition::Skip(SkipReason::HeldBack)
     ));
     insta::assert_snapshot!(world.crm_text(id, "ACE_Sync_Message__c").unwrap());
     assert_eq!(

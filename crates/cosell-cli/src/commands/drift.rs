@@ -45,8 +45,9 @@ fn subject(text: &str) -> Result<Subject, Infallible> {
     Ok(text.parse().map_or_else(|_| Subject::Record(text.to_owned()), Subject::Opportunity))
 }
 
+/// A line as it is printed.
 #[derive(Serialize)]
-struct Row {
+pub struct Row {
     ace_id: Option<String>,
     crm_id: Option<String>,
     field: Option<&'static str>,
@@ -64,7 +65,8 @@ struct Values {
 }
 
 impl Row {
-    fn of(line: Line, with_values: bool) -> Self {
+    /// With or without values.
+    pub fn of(line: Line, with_values: bool) -> Self {
         let Line { ace_id, crm_id, field, verdict, goes, aws, crm, base } = line;
         let [aws, crm, base] = [aws, crm, base].map(|value| value.map_or(Json::Null, |value| value.to_json()));
         Self { ace_id, crm_id, field, verdict, goes, values: with_values.then_some(Values { aws, crm, base }) }
@@ -108,10 +110,15 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<bool, Error>
         return Ok(false);
     }
     let rows: Vec<Row> = lines.into_iter().map(|line| Row::of(line, args.values)).collect();
+    print(format, &rows, args.values)?;
+    Ok(is_apart)
+}
+
+/// Prints lines.
+pub fn print(format: Format, rows: &[Row], with_values: bool) -> Result<(), Error> {
     let mut heads = vec!["ace id", "crm id", "field", "verdict", "goes by itself"];
-    if args.values {
+    if with_values {
         heads.extend(["aws", "crm", "base"]);
     }
-    output::rows(format, &heads, &rows, Row::cells)?;
-    Ok(is_apart)
+    output::rows(format, &heads, rows, Row::cells)
 }

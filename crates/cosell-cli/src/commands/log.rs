@@ -29,11 +29,16 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
     let day = args.day.unwrap_or_else(|| Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()).to_string();
     let of = args.record.as_deref().map_or(LogOf::Day(&day), LogOf::Record);
     let entries = ledger.read_log(of, args.limit).await?;
+    print(format, "%H:%M:%S", &entries)
+}
+
+/// Prints entries; `time` is how a table says when.
+pub fn print(format: Format, time: &str, entries: &[Entry]) -> Result<(), Error> {
     let heads = ["at", "direction", "purpose", "status", "ace", "crm", "message"];
-    output::rows(format, &heads, &entries, |entry| {
+    output::rows(format, &heads, entries, |entry| {
         let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         vec![
-            entry.at.strftime("%H:%M:%S").to_string(),
+            entry.at.strftime(time).to_string(),
             output::word(&entry.direction),
             output::word(&entry.purpose),
             output::word(&entry.status),
@@ -41,8 +46,7 @@ pub async fn run(stack: &str, format: Format, args: Args) -> Result<(), Error> {
             text(&entry.crm_id),
             message(entry),
         ]
-    })?;
-    Ok(())
+    })
 }
 
 fn message(entry: &Entry) -> String {

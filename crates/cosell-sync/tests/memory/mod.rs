@@ -253,6 +253,10 @@ impl PartnerCentral for Shared {
         self.opportunities(None, page).await
     }
 
+    async fn solutions(&self, _: Option<&str>) -> PortResult<Page<Solution>> {
+        unimplemented!("the command line asks for it, across the wire")
+    }
+
     async fn engagement(&self, id: &EngagementId) -> PortResult<Json> {
         self.call("GetEngagement", |w| {
             w.engagements.get(id.as_str()).cloned().ok_or_else(|| not_found("GetEngagement"))

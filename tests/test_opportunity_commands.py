@@ -1,0 +1,135 @@
+"""What operators do with opportunities from the command line, on the local stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import demo
+import pytest
+from sandbox import eventually
+from stack import BINARIES, Stack
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[demo.Story]:
+    # The campaigns keep to the real quotas; here they would only be waited for.
+    with Stack.up("opportunity", parameters={"ReadsPerSecond": "50", "WritesPerSecond": "20"}) as stack:
+        yield demo.Story(stack)
+
+
+@pytest.fixture(scope="module")
+def deal(story: demo.Story) -> str:
+    """A deal that nobody has shared."""
+    return story.rep.creates(
+        "Opportunity",
+        Name="Harbour analytics",
+        StageName="Qualification",
+        CloseDate="2027-03-31",
+        ACE_Customer_Name__c="Hafen Nord",
+        ACE_Customer_Website__c="https://hafen.example",
+        ACE_Customer_Country__c="DE",
+        ACE_Customer_Postal_Code__c="20457",
+        ACE_Industry__c="Transportation and Logistics",
+        ACE_Business_Problem__c="Berths are planned on paper and ships wait in the river.",
+        ACE_Use_Case__c="Containers & Serverless",
+        ACE_Delivery_Models__c="SaaS or PaaS",
+        ACE_Sales_Activities__c="Initialized discussions with customer",
+        ACE_Primary_Needs__c="Co-Sell - Architectural Validation",
+        ACE_Monthly_Revenue__c=1041.67,
+        ACE_Solutions__c="S-1234567",
+    )
+
+
+def cosell(story: demo.Story, *arguments: str) -> tuple[int, Any, str]:
+    """Exit code, what is said, and what is said aside."""
+    command = [str(BINARIES / "cosell"), "--output", "json", *arguments]
+    environment = {**os.environ, **story.stack.environment()}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return answer.returncode, json.loads(answer.stdout or "null"), answer.stderr
+
+
+def next_of(story: demo.Story, record: str) -> str:
+    code, told, said = cosell(story, "status", record)
+    assert code == 0, said
+    return told["next"]
+
+
+def test_a_deal_is_shared_once_from_the_command_line(story: demo.Story, deal: str) -> None:
+    assert next_of(story, deal) == "not shared: tick Share_With_AWS__c"
+    writes = story.crm_writes()
+    code, rows, said = cosell(story, "opportunity", "share", deal, "--dry-run")
+    assert code == 0 and said.endswith("1 done; nothing was written\n"), said
+    calls = [call for call in rows[0]["calls"] if call["to"] == "Partner Central"]
+    assert [call["operation"] for call in calls] == [
+        "CreateOpportunity", "AssociateOpportunity", "StartEngagementFromOpportunityTask"
+    ]
+    assert calls[0]["body"]["Project"]["Title"] == "Harbour analytics"
+    assert story.crm_writes() == writes and not story.aws.calls("CreateOpportunity"), "a rehearsal writes nothing"
+    assert next_of(story, deal) == "not shared: tick Share_With_AWS__c"
+
+    code, rows, said = cosell(story, "opportunity", "share", deal, "006000000000000AAA")
+    assert (code, [row["result"] for row in rows]) == (1, ["done", "refused"]), (rows, said)
+    assert "1 done, 1 refused" in said
+    opportunity = rows[0]["ace_id"]
+    story.expect(deal, ACE_Opportunity_Id__c=opportunity, ACE_Review_Status__c="Submitted", Share_With_AWS__c=True)
+    assert next_of(story, opportunity).startswith("waiting for AWS's review since ")
+    code, rows, said = cosell(story, "opportunity", "share", deal)
+    assert (code, [row["result"] for row in rows]) == (0, ["unchanged"]), (rows, said)
+    story.pushes()
+    story.quiet("FnDeliverQueue", "FnOpportunityQueue")
+    for call in calls:
+        assert len(story.aws.calls(call["operation"])) == 1, call["operation"]
+
+
+def test_a_deal_is_shown_changed_and_closed(story: demo.Story, deal: str) -> None:
+    opportunity = story.opportunity_row(Id=deal)["ACE_Opportunity_Id__c"]
+    code, shown, said = cosell(story, "opportunity", "show", deal)
+    assert code == 0 and shown["partnerProjectTitle"] == "Harbour analytics", said
+    code, raw, _ = cosell(story, "opportunity", "show", opportunity, "--raw")
+    assert raw["GetOpportunity"]["Id"] == opportunity
+
+    lose = ("opportunity", "close", opportunity, "--lost", "Customer Deficiency")
+    code, rows, said = cosell(story, *lose)
+    assert (code, rows[0]["result"]) == (0, "held_back"), (rows, said)
+    assert "2 edits go out by themselves" in next_of(story, deal)
+    story.aws.reviews(opportunity, "Approved")
+    at_aws = eventually(
+        "what was held back goes by itself",
+        lambda: (it := story.aws.opportunity(opportunity)["body"]["LifeCycle"])["Stage"] == "Closed Lost" and it,
+    )
+    assert at_aws["ClosedLostReason"] == "Customer Deficiency"
+    story.quiet("FnDeliverQueue", "FnOpportunityQueue")
+    assert next_of(story, deal) == "nothing: both sides agree"
+    code, told, _ = cosell(story, "status", deal)
+    assert "Command" in {entry["purpose"] for entry in told["log"]} and told["link"]["share"] == "submitted"
+
+
+def test_referrals_are_answered_by_a_list(story: demo.Story) -> None:
+    invitations = [story.aws.invites(title=f"Barn {number}")["Id"] for number in range(4)]
+    for invitation in invitations:
+        eventually("the referral", lambda it=invitation: story.opportunity_row(ACE_Invitation_Id__c=it))
+    assert next_of(story, invitations[0]).startswith("accept or reject until ")
+    story.quiet("FnInvitationQueue")
+    code, rows, said = cosell(story, "opportunity", "accept", *invitations[:2], "engi-0000000000000")
+    assert [row["result"] for row in rows[:2]] == ["done", "done"] and code == 1, (rows, said)
+    assert "working off: 3 of 3" in said, said
+    for row in rows[:2]:
+        assert story.opportunity_row(Id=row["crm_id"])["ACE_Referral_Status__c"] == "Accepted"
+    code, _, said = cosell(story, "opportunity", "reject", invitations[2], "--reason", "No time")
+    assert code == 2 and "Unable to support" in said, said
+    code, rows, said = cosell(story, "opportunity", "reject", *invitations[2:], "--reason", "Unable to support")
+    assert (code, [row["result"] for row in rows]) == (0, ["done", "done"]), (rows, said)
+    assert len(story.aws.calls("RejectEngagementInvitation")) == 2
+    assert next_of(story, invitations[2]) == "nothing: the referral is REJECTED"
+    code, rows, said = cosell(story, "opportunity", "reject", invitations[0], "--reason", "Other")
+    assert code == 1 and rows[0]["why"] == "the referral is ACCEPTED already", (rows, said)
+
+
+def test_solutions_are_listed(story: demo.Story) -> None:
+    code, solutions, said = cosell(story, "solutions")
+    assert code == 0 and {solution["status"] for solution in solutions} == {"Active"}, said
+    assert len(cosell(story, "solutions", "--all")[1]) > len(solutions)
