@@ -114,8 +114,10 @@ def test_an_event_that_the_crm_cannot_be_asked_about_is_replayed(story: demo.Sto
     letters = eventually("two letters", lambda: (found := letters_of(story))[1:] and found, 40)
     assert {letter["code"] for letter in letters} == {"unavailable", "malformed_message"}, letters
     story.aws.mends()
-    assert story.stack.invoke("FnReplay")["replayed"] == 1, "what does not heal by itself stays"
+    # Rings of AWS's may have ended there meanwhile, too.
+    assert story.stack.invoke("FnReplay")["replayed"] >= 1
     reaches_aws(story, known, "After the storm")
+    assert [letter["code"] for letter in letters_of(story)] == ["malformed_message"], "what does not heal by itself stays"
 
 
 def letters_of(story: demo.Story) -> list[dict[str, Any]]:
