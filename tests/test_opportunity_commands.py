@@ -10,7 +10,7 @@ from typing import Any
 
 import demo
 import pytest
-from sandbox import eventually
+from sandbox import DEAL, eventually
 from stack import BINARIES, Stack
 
 
@@ -24,24 +24,7 @@ def story() -> Iterator[demo.Story]:
 @pytest.fixture(scope="module")
 def deal(story: demo.Story) -> str:
     """A deal that nobody has shared."""
-    return story.rep.creates(
-        "Opportunity",
-        Name="Harbour analytics",
-        StageName="Qualification",
-        CloseDate="2027-03-31",
-        ACE_Customer_Name__c="Hafen Nord",
-        ACE_Customer_Website__c="https://hafen.example",
-        ACE_Customer_Country__c="DE",
-        ACE_Customer_Postal_Code__c="20457",
-        ACE_Industry__c="Transportation and Logistics",
-        ACE_Business_Problem__c="Berths are planned on paper and ships wait in the river.",
-        ACE_Use_Case__c="Containers & Serverless",
-        ACE_Delivery_Models__c="SaaS or PaaS",
-        ACE_Sales_Activities__c="Initialized discussions with customer",
-        ACE_Primary_Needs__c="Co-Sell - Architectural Validation",
-        ACE_Monthly_Revenue__c=1041.67,
-        ACE_Solutions__c="S-1234567",
-    )
+    return story.rep.creates("Opportunity", Name="Harbour analytics", **DEAL)
 
 
 def cosell(story: demo.Story, *arguments: str) -> tuple[int, Any, str]:

@@ -315,27 +315,6 @@ async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_ot
     }
 }
 
-/// A CRM record that is complete enough to be shared.
-fn shareable() -> Vec<(&'static str, Json)> {
-    vec![
-        ("Share_With_AWS__c", json!(true)),
-        ("Name", json!("Harbour analytics")),
-        ("CloseDate", json!("2027-03-31")),
-        ("ACE_Customer_Name__c", json!("Hafen Nord")),
-        ("ACE_Customer_Website__c", json!("hafen.example")),
-        ("ACE_Customer_Country__c", json!("DE")),
-        ("ACE_Customer_Postal_Code__c", json!("20457")),
-        ("ACE_Industry__c", json!("Transportation and Logistics")),
-        ("ACE_Business_Problem__c", json!("Berths are planned on paper and ships wait.")),
-        ("ACE_Use_Case__c", json!("Containers & Serverless")),
-        ("ACE_Delivery_Models__c", json!("SaaS or PaaS")),
-        ("ACE_Sales_Activities__c", json!("SOW Signed")),
-        ("ACE_Primary_Needs__c", json!("Co-Sell - Deal Support")),
-        ("ACE_Monthly_Revenue__c", json!(1041.67)),
-        ("ACE_Solutions__c", json!("S-0000001;S-0000002")),
-    ]
-}
-
 #[tokio::test]
 async fn an_incomplete_share_costs_no_call_and_says_what_is_missing() {
     let world = world();
@@ -401,7 +380,7 @@ async fn a_deal_that_both_had_before_is_not_made_a_second_time() {
 async fn what_the_rep_mends_after_a_refused_submission_goes_before_the_next_one() {
     let world = world();
     world.mutate(|w| w.refused_use_case = Some("Containers & Serverless".to_owned()));
-    world.rep_edits("Opportunity", "006A", &shareable());
+    world.rep_edits("Opportunity", "006A", &memory::shareable());
     let share = async || word(&world.deliver().record(memory::opportunity("006A")).await.unwrap());
     assert_eq!(share().await, "skip rejected");
     assert_eq!(world.crm_text("006A", "ACE_Sync_Status__c").as_deref(), Some("Error"));
@@ -430,7 +409,7 @@ async fn what_the_rep_mends_after_a_refused_submission_goes_before_the_next_one(
 async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
     let calls = {
         let world = world();
-        world.rep_edits("Opportunity", "006A", &shareable());
+        world.rep_edits("Opportunity", "006A", &memory::shareable());
         assert!(matches!(world.deliver().record(memory::opportunity("006A")).await.unwrap(), Disposition::Done));
         assert_eq!(world.crm_text("006A", "ACE_Opportunity_Id__c").as_deref(), Some("O9000003"));
         assert_eq!(world.crm_text("006A", "ACE_Review_Status__c").as_deref(), Some("Submitted"));
@@ -440,7 +419,7 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
     };
     for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
         let world = world();
-        world.rep_edits("Opportunity", "006A", &shareable());
+        world.rep_edits("Opportunity", "006A", &memory::shareable());
         world.mutate(|w| w.lost = Some((nth, carried_out)));
         let message = r#"{"object":"Opportunity","id":"006A","modified_at":"x"}"#;
         until_settled(async || world.deliver().message(message).await).await;
@@ -1148,7 +1127,7 @@ async fn a_share_that_is_taken_back_stops_says_so_once_and_goes_on_when_it_is_gi
     for policy in ["stop", "go_on"] {
         let world = world();
         world.mutate(|w| w.mapping = Some(text.replace("share = ", &format!("unshared = \"{policy}\"\nshare = "))));
-        world.rep_edits("Opportunity", "006A", &shareable());
+        world.rep_edits("Opportunity", "006A", &memory::shareable());
         assert_eq!(word(&world.deliver().record(memory::opportunity("006A")).await.unwrap()), "done");
         let ring = fresh("eventbridge/opportunity-updated.json").replace("O1234567", "O9000003");
         world.aws_edits("O9000003", "/LifeCycle/ReviewStatus", json!("Approved"));
@@ -1210,7 +1189,7 @@ async fn what_nobody_shared_from_the_crm_needs_no_check_box() {
 
     let rule = "[opportunity.share_when]\nStageName = \"Proposal\"\n\n[opportunity.status]";
     world.mutate(|w| w.mapping = Some(memory::MAPPING.replace("[opportunity.status]", rule)));
-    world.rep_edits("Opportunity", "006A", &shareable());
+    world.rep_edits("Opportunity", "006A", &memory::shareable());
     let by_rule = [("Share_With_AWS__c", json!(false)), ("StageName", json!("Proposal"))];
     let outgrown = [("StageName", json!("Negotiation")), ("NextStep", json!("Send the offer"))];
     for edits in [&by_rule[..], &outgrown[..]] {

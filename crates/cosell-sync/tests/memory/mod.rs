@@ -624,3 +624,24 @@ impl Files for Shared {
 pub fn opportunity(id: &str) -> CrmRef {
     CrmRef { object: "Opportunity".into(), id: id.into() }
 }
+
+/// A CRM record that a rep shares and that is complete enough for it; the tick comes first.
+pub fn shareable() -> Vec<(&'static str, Json)> {
+    vec![
+        ("Share_With_AWS__c", json!(true)),
+        ("Name", json!("Harbour analytics")),
+        ("CloseDate", json!("2027-03-31")),
+        ("ACE_Customer_Name__c", json!("Hafen Nord")),
+        ("ACE_Customer_Website__c", json!("hafen.example")),
+        ("ACE_Customer_Country__c", json!("DE")),
+        ("ACE_Customer_Postal_Code__c", json!("20457")),
+        ("ACE_Industry__c", json!("Transportation and Logistics")),
+        ("ACE_Business_Problem__c", json!("Berths are planned on paper and ships wait.")),
+        ("ACE_Use_Case__c", json!("Containers & Serverless")),
+        ("ACE_Delivery_Models__c", json!("SaaS or PaaS")),
+        ("ACE_Sales_Activities__c", json!("SOW Signed")),
+        ("ACE_Primary_Needs__c", json!("Co-Sell - Deal Support")),
+        ("ACE_Monthly_Revenue__c", json!(1041.67)),
+        ("ACE_Solutions__c", json!("S-0000001;S-0000002")),
+    ]
+}

@@ -7,33 +7,14 @@ use cosell_sync::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::memory::Shared;
+use crate::memory::{Shared, shareable};
 
 const DEAL: &str = "006A";
 
 /// A deal that is complete, and nobody shares it.
 fn world() -> Shared {
     let world = Shared::default();
-    world.rep_edits(
-        "Opportunity",
-        DEAL,
-        &[
-            ("Name", json!("Harbour analytics")),
-            ("CloseDate", json!("2027-03-31")),
-            ("ACE_Customer_Name__c", json!("Hafen Nord")),
-            ("ACE_Customer_Website__c", json!("hafen.example")),
-            ("ACE_Customer_Country__c", json!("DE")),
-            ("ACE_Customer_Postal_Code__c", json!("20457")),
-            ("ACE_Industry__c", json!("Transportation and Logistics")),
-            ("ACE_Business_Problem__c", json!("Berths are planned on paper and ships wait.")),
-            ("ACE_Use_Case__c", json!("Containers & Serverless")),
-            ("ACE_Delivery_Models__c", json!("SaaS or PaaS")),
-            ("ACE_Sales_Activities__c", json!("SOW Signed")),
-            ("ACE_Primary_Needs__c", json!("Co-Sell - Deal Support")),
-            ("ACE_Monthly_Revenue__c", json!(1041.67)),
-            ("ACE_Solutions__c", json!("S-0000001;S-0000002")),
-        ],
-    );
+    world.rep_edits("Opportunity", DEAL, &shareable()[1..]);
     world
 }
 
