@@ -115,16 +115,19 @@ impl Work for FromAws {
         let seen = match ring {
             Ring::Nothing(_) => return Err(Disposition::Skip(SkipReason::NotNeeded)),
             Ring::Opportunity(id) => {
-                self.not_read_since(at, LinkKey::Opportunity(id.clone())).await?;
+                let link =
+                    self.converger.ledger.link(&LinkKey::Opportunity(id.clone())).await.map_err(SyncError::from)?;
+                not_read_since(at, link.as_ref())?;
                 self.ask_opportunity(&id, purpose).await
             }
             Ring::Lead(id) => {
                 // An engagement that nobody invited us to by a lead is none of the CRM's.
-                let key = LinkKey::Engagement(id.clone());
-                if self.converger.ledger.link(&key).await.map_err(SyncError::from)?.is_none() {
+                let link =
+                    self.converger.ledger.link(&LinkKey::Engagement(id.clone())).await.map_err(SyncError::from)?;
+                if link.is_none() {
                     return Err(Disposition::Skip(SkipReason::NotNeeded));
                 }
-                self.not_read_since(at, key).await?;
+                not_read_since(at, link.as_ref())?;
                 self.ask_lead(&id, purpose).await
             }
             Ring::Invitation(id) => self.ask_invitation(&id, purpose).await,
@@ -140,6 +143,16 @@ impl Work for FromAws {
             Err(error) => error.into(),
         }
     }
+}
+
+/// Ends a ring that came before we last asked: late and repeated events cost no read of AWS.
+fn not_read_since(rang: Option<Timestamp>, link: Option<&Link>) -> Result<(), Disposition> {
+    let settled = rang.and_then(|rang| rang.saturating_add(SETTLED).ok());
+    let read_at = link.and_then(|link| link.read_at);
+    if settled.zip(read_at).is_some_and(|(settled, read_at)| settled <= read_at) {
+        return Err(Disposition::Skip(SkipReason::AlreadyRead));
+    }
+    Ok(())
 }
 
 impl FromAws {
@@ -158,17 +171,6 @@ impl FromAws {
     /// Brings an invitation's present state into the CRM, and what it led to.
     pub async fn invitation(&self, id: &InvitationId, purpose: Purpose) -> Result<Disposition, SyncError> {
         Ok(self.settle(self.ask_invitation(id, purpose).await?).await)
-    }
-
-    /// Ends a ring that came before we last asked: late and repeated events cost no read.
-    async fn not_read_since(&self, rang: Option<Timestamp>, key: LinkKey) -> Result<(), Disposition> {
-        let Some(rang) = rang else { return Ok(()) };
-        let link = self.converger.ledger.link(&key).await.map_err(SyncError::from)?;
-        let read_at = link.and_then(|link| link.read_at);
-        if read_at.is_some_and(|at| rang.saturating_add(SETTLED).is_ok_and(|settled| settled <= at)) {
-            return Err(Disposition::Skip(SkipReason::AlreadyRead));
-        }
-        Ok(())
     }
 
     async fn ask_opportunity(&self, id: &OpportunityId, purpose: Purpose) -> Result<Seen, SyncError> {
