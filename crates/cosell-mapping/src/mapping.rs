@@ -26,6 +26,11 @@ impl Mapping {
         std::iter::once(&self.opportunity).chain(&self.lead)
     }
 
+    /// The mapping of an object of the CRM, by its name there.
+    pub fn object(&self, name: &str) -> Option<&ObjectMapping> {
+        self.objects().find(|mapped| mapped.object == name)
+    }
+
     /// The mapping of a kind, if it has one.
     pub fn of(&self, kind: Kind) -> Option<&ObjectMapping> {
         match kind {

@@ -46,7 +46,7 @@ pub struct Decoded {
 impl Decoded {
     /// Without what AWS redacts when it answers: of an opportunity of national security who the customer is and where.
     #[must_use]
-    pub fn unredacted(mut self) -> Self {
+    pub fn without_redacted(mut self) -> Self {
         if self.record.text("doesOppBelongToNatSec") == Some("Yes") {
             let kind = self.record.kind();
             REDACTED.iter().filter_map(|key| kind.field(key)).for_each(|field| self.record.remove(field));
@@ -409,7 +409,7 @@ mod tests {
             json!({"CompanyName": "x", "WebsiteUrl": "x.example", "Address": {"CountryCode": "US", "City": "Kiel"}});
         let answer = |secret: &str| json!({"NationalSecurity": secret, "Customer": {"Account": account}});
         let shown = |secret: &str| {
-            let record = opportunity(&answer(secret), None).unredacted().record;
+            let record = opportunity(&answer(secret), None).without_redacted().record;
             ["customerCompanyName", "customerWebsite", "country", "state", "postalCode", "city"]
                 .map(|key| record.value(key).is_some())
         };

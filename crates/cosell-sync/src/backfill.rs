@@ -200,7 +200,7 @@ impl Backfill {
             Err(PortError::NotFound { .. }) => return Ok(None),
             answered => answered?,
         };
-        let record = api::opportunity(&opportunity, summary.as_ref()).unredacted().record;
+        let record = api::opportunity(&opportunity, summary.as_ref()).without_redacted().record;
         let object = &self.mapping.opportunity;
         let part = match (object.is_dummy(&record), object.welcomes(&record)) {
             (true, _) => Part::Never,

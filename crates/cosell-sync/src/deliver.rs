@@ -52,7 +52,7 @@ impl Deliver {
     /// Brings AWS in step with a record of the CRM.
     pub async fn record(&self, record: CrmRef) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
-        let Some(object) = converger.mapping.objects().find(|object| object.object == record.object) else {
+        let Some(object) = converger.mapping.object(&record.object) else {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
         };
         let Some(crm) = converger.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? else {
@@ -266,7 +266,7 @@ impl Deliver {
             let current = partner_central.opportunity(&id).await?;
             let shown = api::opportunity(&current, None);
             let whole = shown.record.clone();
-            let aws = shown.unredacted().record;
+            let aws = shown.without_redacted().record;
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }

@@ -182,7 +182,7 @@ impl Drift {
         };
         let answered = api::opportunity(&opportunity, summary.as_ref());
         let redacted = answered.record.clone();
-        let aws = answered.unredacted().record;
+        let aws = answered.without_redacted().record;
         let (Some(link), Some(crm_id)) = (&link, linked) else {
             let wanted = object.welcomes(&aws) && !object.is_dummy(&aws);
             return whole(if wanted { Verdict::NotLinked } else { Verdict::OutOfScope });

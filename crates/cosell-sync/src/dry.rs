@@ -342,7 +342,7 @@ impl DryCrm {
             record.fields.extend(wanted.map(|(name, value)| (name.clone(), value.clone())));
             record.modified_at = (self.now)().to_string();
         }
-        let mapped = self.mapping.objects().find(|mapped| mapped.object == object);
+        let mapped = self.mapping.object(object);
         for (name, related) in mapped.iter().flat_map(|mapped| &mapped.related) {
             let id = record.fields.get(&related.lookup).and_then(CrmValue::as_text).map(str::to_owned);
             for (field, value) in id.and_then(|id| patch(&related.object, &id)).into_iter().flatten() {

@@ -199,7 +199,7 @@ impl FromAws {
         let Seen { answered, at, purpose } = seen;
         match answered {
             Answered::Opportunity { id, opportunity, summary } => {
-                let decoded = api::opportunity(&opportunity, summary.as_ref()).unredacted();
+                let decoded = api::opportunity(&opportunity, summary.as_ref()).without_redacted();
                 let link = self.link_of(&id, decoded.record.text("partnerCrmUniqueIdentifier")).await?;
                 self.converged(decoded, link, at, purpose).await.map(Some)
             }

@@ -96,7 +96,7 @@ impl Named {
     }
 
     async fn look(&self, record: &CrmRef) -> Result<Planned, SyncError> {
-        let known = self.mapping.objects().find(|object| object.object == record.object && push::is_pushed(object));
+        let known = self.mapping.object(&record.object).filter(|object| push::is_pushed(object));
         let Some(object) = known else { return Ok(Planned::Stays(SkipReason::UnknownObject)) };
         let found = self.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await?;
         let Some(found) = found else { return Ok(Planned::Stays(SkipReason::Deleted)) };

@@ -292,7 +292,7 @@ impl Drift {
                     let (opportunity, summary) = answered?;
                     let shown = api::opportunity(&opportunity, summary.as_ref());
                     let redacted = shown.record.clone();
-                    Some((shown.unredacted().record, redacted))
+                    Some((shown.without_redacted().record, redacted))
                 }
             };
         }

@@ -65,7 +65,7 @@ async fn of_key<'m>(ledger: &dyn Ledger, crm: &dyn Crm, mapping: &'m Mapping, ke
     let link = ledger.link(&key).await?;
     let mut record = None;
     if let Some(CrmRef { object, id }) = link.as_ref().and_then(Link::crm)
-        && let Some(object) = mapping.objects().find(|mapped| mapped.object == *object)
+        && let Some(object) = mapping.object(object)
     {
         let found = crm.fetch(&object.object, CrmKey::Id(id), &object.crm_fields()).await?;
         record = found.map(|found| (object, found));
