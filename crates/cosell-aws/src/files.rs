@@ -1,5 +1,10 @@
 use async_trait::async_trait;
-use aws_sdk_s3::{Client, operation::get_object::builders::GetObjectFluentBuilder, primitives::ByteStream};
+use aws_sdk_s3::{
+    Client,
+    operation::get_object::builders::GetObjectFluentBuilder,
+    primitives::ByteStream,
+    types::{ObjectCannedAcl, ServerSideEncryption},
+};
 use cosell_sync::ports::{AceBucket, AceFile, Files, PortError, PortResult};
 
 use crate::errors::{port_error, unavailable};
@@ -50,11 +55,12 @@ impl Files for S3Files {
 pub struct AceS3 {
     client: Client,
     bucket: String,
+    kms_key: Option<String>,
 }
 
 impl AceS3 {
-    pub(crate) fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+    pub(crate) fn new(client: Client, bucket: String, kms_key: Option<String>) -> Self {
+        Self { client, bucket, kms_key }
     }
 }
 
@@ -81,6 +87,25 @@ impl AceBucket for AceS3 {
         let AceFile { key, version } = file;
         let get = self.client.get_object().bucket(&self.bucket).key(key).if_match(format!("\"{version}\""));
         read(format!("GetObject {key}"), get).await
+    }
+
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
+        // AWS owns the bucket and must own what is put there; its policy refuses what does not say how it is encrypted.
+        let encryption = match self.kms_key {
+            Some(_) => ServerSideEncryption::AwsKms,
+            None => ServerSideEncryption::Aes256,
+        };
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/json")
+            .acl(ObjectCannedAcl::BucketOwnerFullControl)
+            .server_side_encryption(encryption)
+            .set_ssekms_key_id(self.kms_key.clone())
+            .body(ByteStream::from(content));
+        put.send().await.map(drop).map_err(|error| port_error(format!("PutObject {key}"), &error))
     }
 
     async fn delete(&self, key: &str) -> PortResult<()> {

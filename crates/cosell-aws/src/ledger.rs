@@ -6,16 +6,18 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
     types::{AttributeValue, CancellationReason, Delete, Put, PutRequest, TransactWriteItem, WriteRequest},
 };
-use cosell_model::{Catalog, InvitationId};
+use cosell_model::{Catalog, InvitationId, Kind};
 use cosell_sync::{
-    Link, LinkKey,
+    Link, LinkKey, Stage,
+    files::Manifest,
     log::Entry,
     ports::{FileState, Ledger, LogOf, PortError, PortResult, Rejection},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 
 use crate::errors::{setup_error, unavailable};
 
@@ -25,6 +27,8 @@ type Item = HashMap<String, AttributeValue>;
 const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The partition of open invitations.
 const OPEN: &str = "open#invitation";
+/// The partition of files that AWS has not answered.
+const UNANSWERED: &str = "manifest#open";
 /// What `BatchWriteItem` takes at once.
 const BATCH: usize = 25;
 /// How often items that `BatchWriteItem` handed back are offered again, each time after twice the pause.
@@ -36,6 +40,9 @@ const BATCH_PAUSE: Duration = Duration::from_millis(50);
 /// | `pk`, after the catalog | `sk` | what |
 /// |---|---|---|
 /// | `{key}` | `link` | a link (`doc`, `version`), or a pointer `to` the key that it was first stored under |
+/// | `waiting#{kind}` | link | a link whose shipment waits for the next file (`doc`: its key) |
+/// | `manifest#open` | file | the manifest of a file that AWS has not answered |
+/// | `manifest#{file}` | `manifest` | the manifest of a file that AWS has answered |
 /// | `open#invitation` | invitation | an invitation that waits for its answer or its opportunity |
 /// | `quota` | class | what is used of Partner Central's quotas, by [`Quotas`](crate::Quotas) |
 /// | `cursor#{name}` | `cursor` | a cursor |
@@ -60,6 +67,10 @@ fn n(number: impl std::fmt::Display) -> AttributeValue {
 
 fn text<'i>(item: &'i Item, attribute: &str) -> Option<&'i str> {
     item.get(attribute).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+fn doc<T: DeserializeOwned>(item: &Item) -> Option<T> {
+    serde_json::from_str(text(item, "doc")?).ok()
 }
 
 /// What the table holds is not what this version writes.
@@ -159,6 +170,67 @@ impl DynamoLedger {
         transact(what, put)
     }
 
+    fn delete(&self, what: &str, pk: AttributeValue, sk: AttributeValue) -> PortResult<TransactWriteItem> {
+        let delete = Delete::builder().table_name(&self.table).key("pk", pk).key("sk", sk);
+        let delete = delete.build().map_err(|_| unreadable(what))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Keeps the list of what waits for the next file in step with its links.
+    fn waiting_write(&self, what: &str, link: &Link) -> PortResult<Option<TransactWriteItem>> {
+        let Some(shipment) = &link.shipment else { return Ok(None) };
+        let (pk, sk) = (s(self.pk(format!("waiting#{}", link.kind().as_str()))), s(link.born_as.to_string()));
+        if shipment.stage != Stage::Waiting {
+            return self.delete(what, pk, sk).map(Some);
+        }
+        let doc = serde_json::to_string(&link.born_as).map_err(|_| unreadable(what))?;
+        let put = Put::builder().table_name(&self.table).item("pk", pk).item("sk", sk).item("doc", s(doc));
+        transact(what, put).map(Some)
+    }
+
+    fn manifest_item(&self, what: &str, manifest: &Manifest) -> PortResult<Item> {
+        let doc = s(serde_json::to_string(manifest).map_err(|_| unreadable(what))?);
+        let mut item = HashMap::from([("doc".to_owned(), doc)]);
+        let (pk, sk) = match manifest.answered_at {
+            None => (UNANSWERED.to_owned(), manifest.key.as_str()),
+            Some(answered) => {
+                item.insert("expires_at".to_owned(), n((answered + FILE_RETENTION).as_second()));
+                (format!("manifest#{}", manifest.key), "manifest")
+            }
+        };
+        item.extend([("pk".to_owned(), s(self.pk(pk))), ("sk".to_owned(), s(sk))]);
+        Ok(item)
+    }
+
+    async fn transaction(&self, what: &str, writes: Vec<TransactWriteItem>) -> PortResult<()> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        sent.map(drop).map_err(|error| match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
+                cancelled(what, cancellation.cancellation_reasons()).unwrap_or_else(|| setup_error(what, &error))
+            }
+            _ => setup_error(what, &error),
+        })
+    }
+
+    /// Everything of a partition.
+    async fn partition(&self, what: &str, pk: String) -> PortResult<Vec<Item>> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(pk))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| setup_error(what, &error))?);
+        }
+        Ok(items)
+    }
+
     /// Keeps the list of open invitations in step with their links.
     fn open_write(&self, what: &str, link: &Link) -> PortResult<Option<TransactWriteItem>> {
         let Some(invitation) = link.invitation() else { return Ok(None) };
@@ -166,9 +238,7 @@ impl DynamoLedger {
         if link.open_invitation().is_some() {
             return transact(what, Put::builder().table_name(&self.table).item("pk", pk).item("sk", sk)).map(Some);
         }
-        let delete = Delete::builder().table_name(&self.table).key("pk", pk).key("sk", sk);
-        let delete = delete.build().map_err(|_| unreadable(what))?;
-        Ok(Some(TransactWriteItem::builder().delete(delete).build()))
+        self.delete(what, pk, sk).map(Some)
     }
 
     async fn write_batch(&self, what: &str, mut requests: Vec<WriteRequest>) -> PortResult<()> {
@@ -217,35 +287,71 @@ impl Ledger for DynamoLedger {
             }
         }
         writes.extend(self.open_write(&what, link)?);
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        sent.map_err(|error| match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
-                cancelled(&what, cancellation.cancellation_reasons()).unwrap_or_else(|| setup_error(&what, &error))
-            }
-            _ => setup_error(&what, &error),
-        })?;
+        writes.extend(self.waiting_write(&what, link)?);
+        self.transaction(&what, writes).await?;
         *link = next;
         Ok(())
     }
 
     async fn open_invitations(&self) -> PortResult<Vec<InvitationId>> {
         let what = "reading the open invitations";
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(self.pk(OPEN)))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut open = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| setup_error(what, &error))?;
-            open.push(text(&item, "sk").and_then(|id| id.parse().ok()).ok_or_else(|| unreadable(what))?);
+        let open = self.partition(what, self.pk(OPEN)).await?;
+        let id = |item: &Item| text(item, "sk").and_then(|id| id.parse().ok());
+        open.iter().map(|item| id(item).ok_or_else(|| unreadable(what))).collect()
+    }
+
+    async fn waiting(&self, kind: Kind) -> PortResult<Vec<LinkKey>> {
+        let what = "reading what waits for the next file";
+        let waiting = self.partition(what, self.pk(format!("waiting#{}", kind.as_str()))).await?;
+        waiting.iter().map(|item| doc(item).ok_or_else(|| unreadable(what))).collect()
+    }
+
+    async fn ship(&self, links: &mut [Link], manifest: &Manifest) -> PortResult<()> {
+        let what = format!("storing the manifest of {}", manifest.key);
+        let item = self.manifest_item(&what, manifest)?;
+        let new = Put::builder().table_name(&self.table).set_item(Some(item));
+        let mut writes = vec![transact(&what, new.condition_expression("attribute_not_exists(pk)"))?];
+        for link in links.iter() {
+            let next = Link { version: link.version + 1, ..link.clone() };
+            writes.push(self.link_put(&what, &self.pk(&link.born_as), &next, link.version)?);
+            writes.extend(self.waiting_write(&what, link)?);
         }
-        Ok(open)
+        self.transaction(&what, writes).await?;
+        links.iter_mut().for_each(|link| link.version += 1);
+        Ok(())
+    }
+
+    async fn manifest(&self, key: &str) -> PortResult<Option<Manifest>> {
+        let what = format!("reading the manifest of {key}");
+        let mut item = self.get(&what, &self.pk(UNANSWERED), key).await?;
+        if item.is_none() {
+            item = self.get(&what, &self.pk(format!("manifest#{key}")), "manifest").await?;
+        }
+        item.map(|item| doc(&item).ok_or_else(|| unreadable(&what))).transpose()
+    }
+
+    async fn open_manifests(&self) -> PortResult<Vec<Manifest>> {
+        let what = "reading the files that AWS has not answered";
+        let open = self.partition(what, self.pk(UNANSWERED)).await?;
+        open.iter().map(|item| doc(item).ok_or_else(|| unreadable(what))).collect()
+    }
+
+    async fn set_manifest(&self, manifest: &Manifest) -> PortResult<()> {
+        let what = format!("storing the manifest of {}", manifest.key);
+        let item = self.manifest_item(&what, manifest)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let mut writes = Vec::new();
+        if manifest.answered_at.is_some() {
+            writes.push(self.delete(&what, s(self.pk(UNANSWERED)), s(&manifest.key))?);
+            writes.push(transact(&what, put)?);
+        } else {
+            writes.push(transact(&what, put.condition_expression("attribute_exists(pk)"))?);
+        }
+        match self.transaction(&what, writes).await {
+            // Answered meanwhile: that is what counts.
+            Err(PortError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     async fn cursor(&self, name: &str) -> PortResult<Option<String>> {
@@ -271,21 +377,30 @@ impl Ledger for DynamoLedger {
         let Some(item) = self.get(&what, &self.pk(format!("file#{key}")), version).await? else {
             return Ok(None);
         };
-        let state = text(&item, "doc").and_then(|doc| serde_json::from_str(doc).ok());
-        state.map(Some).ok_or_else(|| unreadable(&what))
+        doc(&item).map(Some).ok_or_else(|| unreadable(&what))
     }
 
     async fn set_file(&self, key: &str, version: &str, state: FileState) -> PortResult<()> {
         let what = format!("storing the state of file {key}");
         let now = Timestamp::now();
-        let item = HashMap::from([
-            ("pk".to_owned(), s(self.pk(format!("file#{key}")))),
-            ("sk".to_owned(), s(version)),
-            ("doc".to_owned(), s(serde_json::to_string(&state).map_err(|_| unreadable(&what))?)),
-            ("updated_at".to_owned(), s(now.to_string())),
-            ("expires_at".to_owned(), n((now + FILE_RETENTION).as_second())),
-        ]);
-        self.put(&what, item).await
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(self.pk(format!("file#{key}"))))
+            .item("sk", s(version))
+            .item("doc", s(serde_json::to_string(&state).map_err(|_| unreadable(&what))?))
+            .item("updated_at", s(now.to_string()))
+            .item("expires_at", n((now + FILE_RETENTION).as_second()));
+        // It may be settled before its copy is remembered.
+        let first = state == FileState::Landed;
+        let put = if first { put.condition_expression("attribute_not_exists(pk)") } else { put };
+        match put.send().await {
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
+            other => other.map(drop).map_err(|error| setup_error(&what, &error)),
+        }
     }
 
     async fn log(&self, entries: &[Entry]) -> PortResult<()> {

@@ -104,14 +104,15 @@ impl Aws {
         S3Files::new(self.s3(), bucket.into())
     }
 
-    /// AWS's bucket of the file exchange, in the role that AWS gave for it if there is one.
-    pub async fn ace_bucket(&self, bucket: impl Into<String>, role_arn: Option<&str>) -> AceS3 {
+    /// AWS's bucket of the file exchange, in the role that AWS gave for it if there is one. What is put there is encrypted with
+    /// the key that AWS gave, else by S3's own.
+    pub async fn ace_bucket(&self, bucket: &str, role_arn: Option<&str>, kms_key: Option<&str>) -> AceS3 {
         let mut config = aws_sdk_s3::config::Builder::from(&self.config).region(ACE_REGION);
         if let Some(role_arn) = role_arn {
             let role = AssumeRoleProvider::builder(role_arn).session_name("cosell").region(ACE_REGION);
             config = config.credentials_provider(role.configure(&self.config).build().await);
         }
-        AceS3::new(aws_sdk_s3::Client::from_conf(config.build()), bucket.into())
+        AceS3::new(aws_sdk_s3::Client::from_conf(config.build()), bucket.to_owned(), kms_key.map(str::to_owned))
     }
 
     /// The text of a secret.

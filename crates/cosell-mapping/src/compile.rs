@@ -6,7 +6,7 @@ use std::{
 };
 
 use cosell_model::{
-    Direction, Field, Kind, Value,
+    Direction, Field, Kind, Value, Wire,
     catalog::{Required, Type},
 };
 use jiff::tz::TimeZone;
@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use crate::{
     Answer, Arrival, ConvertFields, CrmValue, FieldMapping, Mapping, ObjectMapping, ReferralFields, ReferralRule,
     Related, Scope, Source, StatusFields, Unshared,
-    file::{FullLine, OneOrMany, Part, RelatedWrite},
+    file::{FileExchange, FullLine, OneOrMany, Part, RelatedWrite},
     hint::meant,
     way::Translation,
 };
@@ -187,13 +187,15 @@ impl Reader {
         if opportunity.is_none() && self.findings.iter().all(|finding| finding.place != "opportunity") {
             self.error("", "the section `[opportunity]` is missing; begin with one of the shipped presets");
         }
-        let opportunity = opportunity.and_then(|section| self.object(Kind::Opportunity, section));
-        let lead = self.section(&mut top, "lead").map(|section| self.object(Kind::Lead, section));
-        self.nothing_left(&top, &["version", "opportunity", "lead"]);
-        Some(Mapping { opportunity: opportunity?, lead: lead.flatten() })
+        let files: FileExchange = self.take(&mut top, "files").unwrap_or_default();
+        let wire = if files.opportunities { Wire::File(files.payload) } else { Wire::Api };
+        let opportunity = opportunity.and_then(|section| self.object(Kind::Opportunity, wire, section));
+        let lead = self.section(&mut top, "lead").map(|section| self.object(Kind::Lead, Wire::Api, section));
+        self.nothing_left(&top, &["version", "opportunity", "lead", "files"]);
+        Some(Mapping { opportunity: opportunity?, lead: lead.flatten(), files })
     }
 
-    fn object(&mut self, kind: Kind, mut section: Section) -> Option<ObjectMapping> {
+    fn object(&mut self, kind: Kind, wire: Wire, mut section: Section) -> Option<ObjectMapping> {
         let object =
             self.needed::<String>(&mut section, "object", "the CRM's object, for example `object = \"Opportunity\"`");
         let ace_id = self.needed::<String>(
@@ -256,6 +258,7 @@ impl Reader {
         }
         let mapping = ObjectMapping {
             kind,
+            wire,
             object: object?,
             ace_id: ace_id?,
             share,

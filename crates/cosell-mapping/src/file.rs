@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cosell_model::Direction;
+use cosell_model::{Direction, PayloadVersion};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
@@ -177,6 +177,29 @@ pub enum Unshared {
     Stop,
     /// Nothing: the check box only begins a share.
     GoOn,
+}
+
+/// How records go to AWS as files. Leads that came in files are always answered so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct FileExchange {
+    /// Opportunities go by files, too, and not by the API; without, they do not.
+    pub opportunities: bool,
+    /// The payload version of what is sent: `2.0`, or `1.0` until AWS was sent 2.0 once. There is no way back.
+    pub payload: PayloadVersion,
+    /// How often a record goes again whose error at AWS may pass by itself; 3 without.
+    pub retries: u32,
+    /// For how many days it does; 5 without.
+    pub retry_days: u32,
+    /// After how many hours without AWS's answer to a file somebody is told; 4 without. AWS answers within minutes.
+    pub answer_hours: u32,
+}
+
+impl Default for FileExchange {
+    fn default() -> Self {
+        Self { opportunities: false, payload: PayloadVersion::V2, retries: 3, retry_days: 5, answer_hours: 4 }
+    }
 }
 
 /// CRM fields in which cosell says how a record stands.

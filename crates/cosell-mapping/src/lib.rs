@@ -26,7 +26,8 @@ pub use compile::{Coverage, Finding, InvalidMapping, Severity};
 pub use cosell_model::Direction;
 pub use describe::{CrmField, CrmKind, Description};
 pub use file::{
-    Answer, ConvertFields, Deleted, Policy, ReferralFields, ReferralRule, Related, RelatedWrite, StatusFields, Unshared,
+    Answer, ConvertFields, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, RelatedWrite,
+    StatusFields, Unshared,
 };
 pub use hint::{fold, meant};
 pub use mapping::{Arrival, CrmFields, FieldMapping, Mapping, ObjectMapping, Scope, Source, Unmappable};

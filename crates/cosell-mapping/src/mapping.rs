@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, Policy, ReferralFields, ReferralRule, Related, StatusFields, Unshared,
+    ConvertFields, CrmValue, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, StatusFields,
+    Unshared,
     file::Part,
     way::{Translation, Untranslatable, Watch},
 };
@@ -18,6 +19,8 @@ pub struct Mapping {
     pub opportunity: ObjectMapping,
     /// How leads correspond, where they are wanted.
     pub lead: Option<ObjectMapping>,
+    /// How records go to AWS as files.
+    pub files: FileExchange,
 }
 
 impl Mapping {
@@ -45,6 +48,9 @@ impl Mapping {
 pub struct ObjectMapping {
     /// The ACE kind.
     pub kind: Kind,
+    /// What the records travel to AWS through, and so the form in which both sides' values are compared. Leads come both ways,
+    /// and are compared in the API's form.
+    pub wire: Wire,
     /// The CRM's object.
     pub object: String,
     /// The CRM field that keeps the ACE identifier; unique.
@@ -239,7 +245,7 @@ impl ObjectMapping {
         names.into_iter().cloned().collect()
     }
 
-    /// The CRM's record in ACE words, normal for the API, and what could not be turned.
+    /// The CRM's record in ACE words, in the form that its wire takes, and what could not be turned.
     pub fn to_ace(&self, crm: &CrmFields) -> (Record, Vec<Unmappable>) {
         let mut record = Record::new(self.kind);
         let mut problems = Vec::new();
@@ -250,7 +256,7 @@ impl ObjectMapping {
                 Err(problem) => problems.push(problem),
             }
         }
-        normalize(&mut record, Wire::Api);
+        normalize(&mut record, self.wire);
         (record, problems)
     }
 
@@ -356,11 +362,8 @@ impl ObjectMapping {
 
     /// Whether a record of AWS's is history that was marked with a dummy identifier of the CRM.
     pub fn is_dummy(&self, aws: &Record) -> bool {
-        let key = match self.kind {
-            Kind::Opportunity => "partnerCrmUniqueIdentifier",
-            Kind::Lead => "partnerCrmLeadId",
-        };
-        let digits = self.scope.dummy_ids.as_deref().and_then(|prefix| aws.text(key)?.strip_prefix(prefix));
+        let named = aws.text(self.kind.partner_id());
+        let digits = self.scope.dummy_ids.as_deref().and_then(|prefix| named?.strip_prefix(prefix));
         digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
 

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, ReferralFields, Related, StatusFields, Unshared,
+    ConvertFields, CrmValue, Deleted, FileExchange, ReferralFields, Related, StatusFields, Unshared,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -52,6 +52,7 @@ pub fn schema() -> Json {
     let mut generator = SchemaSettings::draft07().into_generator();
     let sections = [Kind::Opportunity, Kind::Lead].map(|kind| section(kind, &mut generator));
     let [opportunity, lead] = sections;
+    let files = generator.subschema_for::<FileExchange>();
     let mut definitions = generator.take_definitions(true);
     for (name, about) in
         [("AnyLine", "The CRM's field, or a table that says more."), ("AnyValue", "One value or several.")]
@@ -67,6 +68,7 @@ pub fn schema() -> Json {
             "version": {"const": VERSION, "description": "The version of this file's form."},
             "opportunity": opportunity,
             "lead": lead,
+            "files": files,
         },
         "required": ["version", "opportunity"],
         "additionalProperties": false,

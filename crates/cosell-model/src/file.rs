@@ -6,7 +6,7 @@ mod results;
 
 use std::{borrow::Cow, collections::HashSet};
 
-pub use results::{RecordResult, Results, Success};
+pub use results::{RecordResult, Remedy, Results, Success};
 
 use serde::{
     Serialize, Serializer,
@@ -24,6 +24,16 @@ use crate::{
 
 /// The largest file that AWS sends, in bytes.
 pub const MAX_BYTES: usize = 5 * 1024 * 1024;
+
+/// The largest file that AWS takes, in bytes.
+pub const MAX_SENT_BYTES: usize = 1024 * 1024;
+
+/// AWS's number of the partner (`spmsId`), which the name of its bucket carries: `ace-apn-1234567-prod-us-west-2`.
+pub fn partner_of(bucket: &str) -> Option<&str> {
+    let (partner, rest) = bucket.strip_prefix("ace-apn-")?.split_once('-')?;
+    let is_number = (1..=10).contains(&partner.len()) && partner.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && matches!(rest, "beta-us-west-2" | "prod-us-west-2")).then_some(partner)
+}
 
 /// A file: many records, each of which stands or falls alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +83,12 @@ pub enum UnusableFile {
     /// A member occurs twice, so that nobody can say which one counts.
     #[error("`{0}` occurs twice: remove one")]
     Twice(String),
+    /// Another partner's, or one that names nobody.
+    #[error("the file's `spmsId` is not the partner's: ask AWS whose it is")]
+    Partner,
+    /// An answer to a file that nobody here has sent.
+    #[error("the file answers one that is not known here: if another program sends files too, let it read its answers")]
+    Unasked,
     /// A version that does not exist.
     #[error("the file's version is unknown")]
     Version(#[from] UnknownVersion),
@@ -323,6 +339,15 @@ mod tests {
         insta::assert_json_snapshot!(values);
         assert_eq!(decoded.record.value("city"), None, "masked is absent");
         assert_eq!(unknown.keys().collect::<Vec<_>>(), ["novel"]);
+    }
+
+    #[test]
+    fn the_bucket_says_whose_it_is() {
+        assert_eq!(partner_of("ace-apn-0012345-beta-us-west-2"), Some("0012345"));
+        for other in ["ace-apn--prod-us-west-2", "ace-apn-12345678901-prod-us-west-2", "ace-apn-1-prod-eu-west-1", "a"]
+        {
+            assert_eq!(partner_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -261,7 +261,7 @@ pub struct Standing {
     pub status: Option<ReviewStatus>,
     /// The partner's stage.
     pub stage: Option<Stage>,
-    /// How the partner answered the invitation to a lead; none where it is not known.
+    /// How the partner answered a lead or a referral that came in a file; none where nobody asks for an answer, or by the API.
     pub acceptance: Option<Acceptance>,
     /// Whether AWS sells along: that is not taken back.
     pub co_sell: bool,
@@ -270,12 +270,31 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The fields that it is read from.
+    pub const FIELDS: [&'static str; 7] = [
+        "status",
+        "stage",
+        "currentLeadStage",
+        "opportunityOwnership",
+        "acceptBy",
+        "partnerAcceptanceStatus",
+        "partnerPrimaryNeedFromAws",
+    ];
+
     /// Reads it from the record that AWS has.
     pub fn of(record: &Record) -> Self {
+        // Only files say until when a referral must be answered; the API keeps that with the invitation.
+        let is_asked =
+            || record.text("opportunityOwnership") == Some("AWS Referral") && record.value("acceptBy").is_some();
+        let acceptance = match record.kind() {
+            Kind::Lead => Acceptance::in_files(record.value("currentLeadStage")),
+            Kind::Opportunity if is_asked() => Acceptance::in_files(record.value("partnerAcceptanceStatus")),
+            Kind::Opportunity => None,
+        };
         Self {
             status: record.text("status").and_then(ReviewStatus::from_name),
             stage: record.text("stage").and_then(Stage::from_name),
-            acceptance: Acceptance::in_files(record.value("currentLeadStage")),
+            acceptance,
             co_sell: api::involvement(record) == "Co-Sell",
             isv: false,
         }
@@ -301,7 +320,15 @@ impl Standing {
     }
 
     fn opportunity(self, field: &Field) -> Access {
-        let Self { status, stage, co_sell, isv, .. } = self;
+        let Self { status, stage, acceptance, co_sell, isv } = self;
+        match acceptance {
+            Some(Acceptance::Pending) if matches!(field.key, "partnerAcceptanceStatus" | "rejectionReason") => {
+                return Access::Open;
+            }
+            Some(Acceptance::Pending) if field.is_writable() => return Access::Later,
+            Some(Acceptance::Rejected | Acceptance::Expired) => return Access::Never,
+            Some(Acceptance::Pending | Acceptance::Accepted) | None => {}
+        }
         if !field.is_writable() {
             return Access::Never;
         }
@@ -361,6 +388,23 @@ mod tests {
                 "{key} {status:?} {stage:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_referral_of_a_file_is_answered_before_it_is_worked_on() {
+        let access = |key, answer: Option<&str>, owner: &str| {
+            let said = [("opportunityOwnership", owner), ("acceptBy", "2026-03-09T00:00:00Z")];
+            let mut aws = Record::new(Kind::Opportunity);
+            for (key, text) in said.into_iter().chain(answer.map(|answer| ("partnerAcceptanceStatus", answer))) {
+                aws.set(Kind::Opportunity.field(key).unwrap(), Value::Text(text.to_owned()));
+            }
+            Standing::of(&aws).access(Kind::Opportunity, Kind::Opportunity.field(key).unwrap())
+        };
+        assert_eq!(access("partnerAcceptanceStatus", None, "AWS Referral"), Access::Open);
+        assert_eq!(access("nextStep", None, "AWS Referral"), Access::Later);
+        assert_eq!(access("nextStep", Some("Accepted"), "AWS Referral"), Access::Open);
+        assert_eq!(access("nextStep", Some("Rejected"), "AWS Referral"), Access::Never);
+        assert_eq!(access("nextStep", None, "Partner Referral"), Access::Open, "nobody asks for an answer");
     }
 
     #[test]

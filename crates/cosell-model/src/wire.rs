@@ -5,11 +5,15 @@ use serde::{Deserialize, Serialize};
 /// The version of the records in a file. It only goes up: once a partner has sent 2.0, AWS reads nothing older.
 ///
 /// 1.0 is AWS's field definitions up to v13, 2.0 those from v14 on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PayloadVersion {
     /// Fields of v13. AWS fills what 2.0 requires and 1.0 does not know.
+    #[serde(rename = "1.0")]
     V1,
     /// Fields of v14 and later.
+    #[default]
+    #[serde(rename = "2.0")]
     V2,
 }
 

@@ -14,6 +14,7 @@ use crate::{
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
     push,
+    walk::named_record,
 };
 
 /// How long a function may take to write one record to the CRM before others may try.
@@ -128,7 +129,7 @@ impl Report {
     }
 }
 
-fn moment(text: Option<&str>) -> Option<Timestamp> {
+pub(crate) fn moment(text: Option<&str>) -> Option<Timestamp> {
     text?.parse().ok()
 }
 
@@ -141,6 +142,41 @@ pub(crate) fn newer(aws: &Record, crm: Option<&CrmRecord>) -> Side {
 }
 
 impl Converger {
+    /// The link of a record of AWS's: by its own identifier, else by the CRM identifier that it carries.
+    pub(crate) async fn known(&self, kind: Kind, key: &LinkKey, carried: Option<&str>) -> PortResult<Option<Link>> {
+        if let Some(link) = self.ledger.link(key).await? {
+            return Ok(Some(link));
+        }
+        let (Some(id), Some(object)) = (carried, self.mapping.of(kind)) else { return Ok(None) };
+        let named = LinkKey::Crm(CrmRef { object: object.object.clone(), id: id.to_owned() });
+        Ok(match self.ledger.link(&named).await? {
+            Some(mut link) if link.of_kind(kind).is_none() => {
+                link.also(key.clone());
+                Some(link)
+            }
+            // The CRM record that it names belongs to another one of AWS's: both stay.
+            Some(_) => Some(Link::new(key.clone())),
+            None => None,
+        })
+    }
+
+    /// A new link, to the CRM's record that AWS's names if nobody has linked that one yet: a record that was in both
+    /// before cosell came is not made a second time.
+    pub(crate) async fn adopted(&self, kind: Kind, key: LinkKey, carried: Option<&str>) -> PortResult<Link> {
+        let mut link = Link::new(key);
+        let (Some(id), Some(object)) = (carried, self.mapping.of(kind)) else { return Ok(link) };
+        let ace_id = std::slice::from_ref(&object.ace_id);
+        let found = named_record(self.crm.as_ref(), &object.object, id, ace_id).await?;
+        let free = |record: &CrmRecord| {
+            let named = record.fields.get(&object.ace_id).and_then(CrmValue::as_text);
+            named.is_none() || named == link.ace_id()
+        };
+        if let Some(record) = found.filter(free) {
+            link.also(LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id }));
+        }
+        Ok(link)
+    }
+
     /// Merges what AWS says into the CRM's record and remembers what both agree on.
     pub async fn converge(&self, arrival: Arrival<'_>) -> Result<(Link, Converged), SyncError> {
         let Arrival { aws, mut link, facts, purpose, file, read_at, mut notices } = arrival;
@@ -166,6 +202,9 @@ impl Converger {
 
         let written: Vec<&'static Field> = plan.won_by(Side::Aws).map(|(mapping, _)| mapping.ace).collect();
         let mut writes = writes(object, &plan, facts, &link, crm.as_ref(), &theirs);
+        if file.is_some() {
+            link.shown(aws);
+        }
         let standing = Standing::of(aws);
         let moved = standing.status.map(State::as_str).filter(|review| link.review.as_deref() != Some(review));
         let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
@@ -210,7 +249,8 @@ impl Converger {
             self.ledger.save(&mut link).await?;
         }
         if let Some(crm) = &crm
-            && link.opportunity().is_some()
+            && (link.opportunity().is_some() || link.lead().is_some())
+            && link.in_file().is_none()
             && plan.won_by(Side::Crm).any(|(line, _)| standing.access(aws.kind(), line.ace) == Access::Open)
         {
             // What waited for AWS's review, or was edited while nobody looked: it goes now, not at the next push.
@@ -222,7 +262,8 @@ impl Converger {
         let message = if crm.is_some() { "updated in the CRM" } else { "created in the CRM" };
         let mut entry = self.entry(purpose, Status::Processed, message, &link);
         entry.fields = written.iter().map(|field| field.key.to_owned()).collect();
-        entry.problems = conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).collect();
+        entry.problems =
+            conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).chain(older_payload(aws)).collect();
         self.ledger.log(&[in_file(entry, file)]).await?;
         Ok((link, Converged::Written))
     }
@@ -453,13 +494,25 @@ impl Converger {
 
     /// Says on the CRM's record how it stands, unless it says so already.
     pub(crate) async fn report(&self, object: &ObjectMapping, crm: &CrmRecord, report: &Report) -> PortResult<()> {
-        let mut writes = CrmFields::new();
+        self.report_with(object, crm, report, CrmFields::new()).await
+    }
+
+    /// As [`report`](Self::report), and sets fields of our own that do not say so yet.
+    pub(crate) async fn report_with(
+        &self,
+        object: &ObjectMapping,
+        crm: &CrmRecord,
+        report: &Report,
+        mut writes: CrmFields,
+    ) -> PortResult<()> {
+        writes.retain(|name, value| crm.fields.get(name) != Some(value));
+        let has_news = !writes.is_empty();
         self.status(object, &mut writes, report);
         let new = |name: &Option<String>| {
             name.as_ref().is_some_and(|name| crm.fields.get(name).unwrap_or(&CrmValue::Null) != &writes[name])
         };
         let StatusFields { sync_status, sync_message, pending, last_sync: _ } = &object.status;
-        if [sync_status, sync_message, pending].into_iter().any(new) {
+        if has_news || [sync_status, sync_message, pending].into_iter().any(new) {
             self.crm.update(&object.object, &crm.id, &writes).await?;
         }
         Ok(())
@@ -555,6 +608,13 @@ fn conflicts(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
             message: message.to_owned(),
         })
     })
+}
+
+/// What AWS changed to fit the record into payload 1.0, in its words.
+fn older_payload(aws: &Record) -> Option<Rejection> {
+    let field = "backwardsCompatibilityChanges";
+    let message = aws.text(field).filter(|text| !text.is_empty())?.to_owned();
+    Some(Rejection { field: Some(field.to_owned()), code: "PAYLOAD_1_0".to_owned(), message })
 }
 
 fn in_file(mut entry: Entry, file: Option<&str>) -> Entry {

@@ -1,6 +1,8 @@
 //! From the CRM to AWS: sharing, updating, answering referrals. The CRM's record is fetched and its present state
 //! decides what is to be done; the message only says that it changed.
 
+mod by_file;
+
 use cosell_mapping::{CrmValue, ObjectMapping, Plan, ReferralFields, Side};
 use cosell_model::{
     Field, Kind, OpportunityId, Record, Value, Wire, api,
@@ -75,6 +77,7 @@ impl Deliver {
         }
         let invitation = case.link.invitation().cloned();
         let outcome = match (answer(&case), case.link.opportunity(), &case.link.share) {
+            _ if goes_by_file(&case) => self.by_file(&mut case).await,
             (Some(answer), ..) => self.answer(&mut case, answer).await,
             _ if object.kind == Kind::Lead => self.convert(&mut case).await,
             // A draft that cosell did not make: of a lead, or somebody's in Partner Central.
@@ -527,6 +530,14 @@ pub(crate) fn mistakes(object: &ObjectMapping, base: &Record, ours: &Record, now
 fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> validate::Case<'static> {
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     validate::Case { operation, wire: Wire::Api, standing, changes: None, today }
+}
+
+/// Whether a record goes in a file. A lead goes back the way it came.
+fn goes_by_file(case: &Case<'_>) -> bool {
+    match case.object.kind {
+        Kind::Opportunity => case.object.wire != Wire::Api,
+        Kind::Lead => case.link.lead().is_some(),
+    }
 }
 
 /// A rep's answer to a referral that is still open.

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use cosell_mapping::{CrmValue, Description, Mapping};
-use cosell_model::{Catalog, EngagementId, InvitationId, OpportunityId, api, request};
+use cosell_model::{Catalog, EngagementId, InvitationId, Kind, OpportunityId, api, request};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     Converger, Link, LinkKey,
     deliver::Deliver,
+    files::Manifest,
     from_aws::FromAws,
     log::Entry,
     notice::Event,
@@ -483,6 +484,30 @@ impl Ledger for DryLedger {
     async fn set_cursor(&self, name: &str, value: &str) -> PortResult<()> {
         self.notes.note(To::Ledger, "set cursor", name, json!(value));
         self.notes.imagined().cursors.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    async fn waiting(&self, kind: Kind) -> PortResult<Vec<LinkKey>> {
+        self.ledger.waiting(kind).await
+    }
+
+    async fn ship(&self, links: &mut [Link], manifest: &Manifest) -> PortResult<()> {
+        for link in links {
+            self.save(link).await?;
+        }
+        self.set_manifest(manifest).await
+    }
+
+    async fn manifest(&self, key: &str) -> PortResult<Option<Manifest>> {
+        self.ledger.manifest(key).await
+    }
+
+    async fn open_manifests(&self) -> PortResult<Vec<Manifest>> {
+        self.ledger.open_manifests().await
+    }
+
+    async fn set_manifest(&self, manifest: &Manifest) -> PortResult<()> {
+        self.notes.note(To::Ledger, "set manifest", &manifest.key, json!(manifest));
         Ok(())
     }
 

@@ -11,13 +11,12 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    Converged, Converger, CrmRef, Disposition, Link, LinkKey, Referral, SkipReason, SyncError, Work,
+    Converged, Converger, Disposition, Link, LinkKey, Referral, SkipReason, SyncError, Work,
     converge::{Arrival, whole_seconds},
     log::{Purpose, Status},
     notice::Notice,
-    ports::{CrmFields, CrmKey, CrmRecord, Ledger, PartnerCentral, PortResult},
+    ports::{CrmFields, CrmKey, Ledger, PartnerCentral, PortResult},
     push, reconcile,
-    walk::named_record,
 };
 
 /// How much older than our question an event must be for its news to be in the answer: AWS may ring a little before it
@@ -234,29 +233,22 @@ impl FromAws {
     /// The link of an opportunity: by its identifier, else by the CRM identifier that it carries, else by the
     /// referral that it came from, else by the CRM's own record of that identifier, else a new one.
     async fn link_of(&self, id: &OpportunityId, carried: Option<&str>) -> Result<Link, SyncError> {
-        let ledger = &self.converger.ledger;
+        let Converger { ledger, .. } = &self.converger;
         let key = LinkKey::Opportunity(id.clone());
-        if let Some(link) = ledger.link(&key).await? {
+        if let Some(link) = self.converger.known(Kind::Opportunity, &key, carried).await? {
             return Ok(link);
         }
-        let mut found = None;
-        if let Some(crm_id) = carried {
-            let object = self.converger.mapping.opportunity.object.clone();
-            found = ledger.link(&LinkKey::Crm(CrmRef { object, id: crm_id.to_owned() })).await?;
-        }
         // Asking costs calls of AWS's strictest class: only while an acceptance may have made it.
-        if found.is_none() && !ledger.open_invitations().await?.is_empty() {
-            found = self.referral_behind(id).await?;
-        }
-        Ok(match found {
-            Some(mut link) if link.opportunity().is_none() => {
-                link.also(key);
-                link
+        if !ledger.open_invitations().await?.is_empty()
+            && let Some(mut link) = self.referral_behind(id).await?
+        {
+            if link.opportunity().is_some() {
+                return Ok(Link::new(key));
             }
-            // The CRM record that it names belongs to another opportunity: both stay.
-            Some(_) => Link::new(key),
-            None => self.adopted(key, carried).await?,
-        })
+            link.also(key);
+            return Ok(link);
+        }
+        Ok(self.converger.adopted(Kind::Opportunity, key, carried).await?)
     }
 
     /// The link of the referral whose acceptance made an opportunity: our own acceptance is a task, that of a person in
@@ -270,25 +262,6 @@ impl FromAws {
             Some(engagement) => ledger.link(&LinkKey::Project(engagement)).await,
             None => Ok(None),
         }
-    }
-
-    /// A new link, to the CRM's record that AWS's names if nobody has linked that one yet: a deal that was in both
-    /// before cosell came is not made a second time.
-    async fn adopted(&self, key: LinkKey, carried: Option<&str>) -> Result<Link, SyncError> {
-        let Converger { crm, mapping, .. } = &self.converger;
-        let object = &mapping.opportunity;
-        let mut link = Link::new(key);
-        let Some(id) = carried else { return Ok(link) };
-        let ace_id = std::slice::from_ref(&object.ace_id);
-        let found = named_record(crm.as_ref(), &object.object, id, ace_id).await?;
-        let free = |record: &CrmRecord| {
-            let named = record.fields.get(&object.ace_id).and_then(CrmValue::as_text);
-            named.is_none() || named == link.ace_id()
-        };
-        if let Some(record) = found.filter(free) {
-            link.also(LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id }));
-        }
-        Ok(link)
     }
 
     /// Shows an invitation as it stands at AWS. Once accepted, the opportunity or the lead itself says more.

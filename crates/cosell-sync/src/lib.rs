@@ -27,6 +27,6 @@ mod work;
 
 pub use converge::{Arrival, Converged, Converger};
 pub use disposition::{Disposition, RetryPolicy, SkipReason, SyncError};
-pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share, Tick};
+pub use link::{Conversion, CrmRef, Link, LinkKey, Referral, Share, Shipment, Stage, Tick};
 pub use walk::{Progress, every_opportunity, every_solution};
 pub use work::Work;

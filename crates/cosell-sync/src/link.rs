@@ -1,7 +1,10 @@
 use std::fmt;
 
 use cosell_mapping::{Plan, Side};
-use cosell_model::{EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api, life_cycle::Acceptance};
+use cosell_model::{
+    EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api,
+    life_cycle::{Acceptance, Standing},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -135,6 +138,35 @@ pub struct Conversion {
     pub opportunity: Option<OpportunityId>,
 }
 
+/// Where a record is on its way to AWS in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It waits for the next file.
+    Waiting,
+    /// It is in this file, of which AWS has not said yet what it made.
+    InFile(String),
+    /// AWS has answered.
+    Answered,
+}
+
+/// A record on its way to AWS in a file. At most one at a time: what changes meanwhile goes after AWS's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// What the file says of it, as [`Record::to_json`] writes it.
+    pub record: Map<String, Json>,
+    /// Where it is.
+    pub stage: Stage,
+    /// When it was first to go.
+    pub since: Timestamp,
+    /// How often it went again because of an error that may pass by itself.
+    #[serde(default)]
+    pub retries: u32,
+    /// Whether it goes in a file of its own: AWS refused the whole of one that it was in.
+    #[serde(default)]
+    pub alone: bool,
+}
+
 /// What belongs together: a record at AWS, a record in the CRM, and what both said when they last agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -177,6 +209,12 @@ pub struct Link {
     /// What reps did to the CRM's check box of sharing.
     #[serde(default)]
     pub tick: Tick,
+    /// Its way to AWS in a file.
+    #[serde(default)]
+    pub shipment: Option<Shipment>,
+    /// What AWS's last file said of how it stands ([`Standing::FIELDS`]): what goes by files is not read before it is written.
+    #[serde(default)]
+    pub stands: Map<String, Json>,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -200,6 +238,8 @@ impl Link {
             read_at: None,
             unlinked: false,
             tick: Tick::Never,
+            shipment: None,
+            stands: Map::new(),
             claimed_until: None,
         }
     }
@@ -248,6 +288,52 @@ impl Link {
         self.keys.iter().find_map(|key| if let LinkKey::Engagement(id) = key { Some(id) } else { None })
     }
 
+    /// The lead at AWS, of which files tell.
+    pub fn lead(&self) -> Option<&LeadId> {
+        self.keys.iter().find_map(|key| if let LinkKey::Lead(id) = key { Some(id) } else { None })
+    }
+
+    /// The identifier of the opportunity or of the lead of a file, whichever is asked for.
+    pub(crate) fn of_kind(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Opportunity => self.opportunity().map(OpportunityId::as_str),
+            Kind::Lead => self.lead().map(LeadId::as_str),
+        }
+    }
+
+    /// What kind of record it is, as far as files are concerned.
+    pub fn kind(&self) -> Kind {
+        if self.lead().is_some() { Kind::Lead } else { Kind::Opportunity }
+    }
+
+    /// The file that it is in, while AWS has not answered it.
+    pub fn in_file(&self) -> Option<&str> {
+        match &self.shipment.as_ref()?.stage {
+            Stage::InFile(name) => Some(name),
+            Stage::Waiting | Stage::Answered => None,
+        }
+    }
+
+    /// What AWS is known to have, of a record that goes by files.
+    pub fn at_aws(&self, kind: Kind) -> Record {
+        let mut aws = self.base(kind);
+        for (field, value) in Record::from_json(kind, &self.stands).iter().flat_map(Record::iter) {
+            aws.set(field, value.clone());
+        }
+        aws
+    }
+
+    /// Remembers how a record stands that AWS has sent in a file.
+    pub(crate) fn shown(&mut self, aws: &Record) {
+        let mut stands = Record::new(aws.kind());
+        for field in Standing::FIELDS.iter().filter_map(|key| aws.kind().field(key)) {
+            if let Some(value) = aws.get(field) {
+                stands.set(field, value.clone());
+            }
+        }
+        self.stands = members(&stands);
+    }
+
     /// Whether it is a referral that nobody has answered.
     pub fn is_pending(&self) -> bool {
         self.referral.as_ref().is_some_and(|referral| referral.status == Acceptance::Pending)
@@ -276,8 +362,7 @@ impl Link {
 
     /// The identifier that AWS's users know it by.
     pub fn ace_id(&self) -> Option<&str> {
-        let lead =
-            || self.keys.iter().find_map(|key| if let LinkKey::Lead(id) = key { Some(id.as_str()) } else { None });
+        let lead = || self.lead().map(LeadId::as_str);
         let opportunity = self.opportunity().map(OpportunityId::as_str).or_else(lead);
         opportunity
             .or_else(|| self.engagement().map(EngagementId::as_str))
@@ -323,7 +408,7 @@ impl Link {
     }
 }
 
-fn members(record: &Record) -> Map<String, Json> {
+pub(crate) fn members(record: &Record) -> Map<String, Json> {
     match record.to_json() {
         Json::Object(members) => members,
         _ => Map::new(),

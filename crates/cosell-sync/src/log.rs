@@ -35,6 +35,12 @@ pub enum Purpose {
     /// A file of AWS's arrived.
     #[serde(rename = "Outbound File Retrieval")]
     OutboundFile,
+    /// A file was sent to AWS.
+    #[serde(rename = "Inbound File")]
+    InboundFile,
+    /// AWS said what it made of a file that it was sent.
+    #[serde(rename = "Inbound File Results")]
+    InboundFileResults,
 }
 
 /// How it ended.

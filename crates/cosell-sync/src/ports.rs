@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use cosell_mapping::{Description, Unmappable};
-use cosell_model::{EngagementId, InvitationId, OpportunityId, validate::Problem};
+use cosell_model::{EngagementId, InvitationId, Kind, OpportunityId, validate::Problem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::{Link, LinkKey, log::Entry, notice::Event};
+use crate::{Link, LinkKey, files::Manifest, log::Entry, notice::Event};
 
 /// What a port's own client said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -349,6 +349,17 @@ pub trait Ledger: Send + Sync {
     async fn cursor(&self, name: &str) -> PortResult<Option<String>>;
     /// Moves a cursor.
     async fn set_cursor(&self, name: &str, value: &str) -> PortResult<()>;
+    /// Links of this kind whose shipment waits for the next file.
+    async fn waiting(&self, kind: Kind) -> PortResult<Vec<LinkKey>>;
+    /// Stores a file's manifest together with the links that it carries, all or nothing. [`PortError::Conflict`] when one of
+    /// them was stored since it was read.
+    async fn ship(&self, links: &mut [Link], manifest: &Manifest) -> PortResult<()>;
+    /// The manifest of a file.
+    async fn manifest(&self, key: &str) -> PortResult<Option<Manifest>>;
+    /// The manifests of all files that AWS has not answered.
+    async fn open_manifests(&self) -> PortResult<Vec<Manifest>>;
+    /// Stores what became of a file, unless it was answered meanwhile.
+    async fn set_manifest(&self, manifest: &Manifest) -> PortResult<()>;
     /// What became of this version of a file.
     async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>>;
     /// Remembers it.
@@ -446,6 +457,8 @@ pub trait AceBucket: Send + Sync {
     async fn list(&self, folder: &str) -> PortResult<Vec<AceFile>>;
     /// A file's content.
     async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>>;
+    /// Puts a file where AWS looks for it.
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()>;
     /// Removes a file.
     async fn delete(&self, key: &str) -> PortResult<()>;
 }

@@ -142,9 +142,10 @@ impl Push {
     }
 }
 
-/// Whether changes of an object's records go to AWS. Leads of files have nobody who waits for an answer.
+/// Whether changes of an object's records go to AWS.
 pub(crate) fn is_pushed(object: &ObjectMapping) -> bool {
-    object.kind == Kind::Opportunity || object.referral.is_some()
+    let sends = || object.fields.iter().any(|line| line.direction.sends());
+    object.kind == Kind::Opportunity || object.referral.is_some() || sends()
 }
 
 /// Why a record is not AWS's business; none if it is shared, is to be shared, or is a referral.
@@ -153,7 +154,7 @@ pub(crate) fn left_out(object: &ObjectMapping, record: &CrmRecord) -> Option<Ski
         return Some(SkipReason::OutOfScope);
     }
     let filled = |name: &str| !matches!(record.fields.get(name), None | Some(CrmValue::Null));
-    let known = (object.kind == Kind::Opportunity && filled(&object.ace_id))
+    let known = filled(&object.ace_id)
         || object.wants_share(&record.fields)
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id));
     (!known).then_some(SkipReason::NotShared)

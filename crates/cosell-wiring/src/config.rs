@@ -2,6 +2,8 @@ use std::{env, fmt};
 
 use cosell_model::Catalog;
 
+use crate::settings::AceBucketName;
+
 /// Every setting that is missing or unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misconfigured(pub Vec<String>);
@@ -42,7 +44,7 @@ macro_rules! parsed {
     )*};
 }
 
-parsed!(u16, u32, Catalog);
+parsed!(u16, u32, Catalog, AceBucketName);
 
 /// A JSON object of texts, in the order it was written in.
 impl Setting for Vec<(String, String)> {

@@ -1,7 +1,9 @@
 //! Groups of settings that several doors have.
 
+use std::str::FromStr;
+
 use cosell_aws::{Aws, Quotas};
-use cosell_model::Catalog;
+use cosell_model::{Catalog, file};
 use cosell_sync::{
     RetryPolicy,
     ports::{AceBucket, Files, Ledger, Letters},
@@ -106,13 +108,36 @@ impl QueueSettings {
     }
 }
 
+/// The name of AWS's bucket, and the partner's number in it.
+#[derive(Debug, Clone)]
+pub struct AceBucketName {
+    name: String,
+    partner: String,
+}
+
+impl FromStr for AceBucketName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match file::partner_of(name) {
+            Some(partner) => Ok(Self { name: name.to_owned(), partner: partner.to_owned() }),
+            None => {
+                Err("AWS's buckets are called ace-apn-NUMBER-beta-us-west-2 or ace-apn-NUMBER-prod-us-west-2"
+                    .to_owned())
+            }
+        }
+    }
+}
+
 crate::config! {
     /// The file exchange.
     pub struct FileSettings {
         /// AWS's bucket of the file exchange.
-        ace_bucket: String = "COSELL_ACE_BUCKET",
-        /// The role to read it with, if it takes another one.
+        ace_bucket: AceBucketName = "COSELL_ACE_BUCKET",
+        /// The role to reach it with, if it takes another one.
         ace_role_arn: Option<String> = "COSELL_ACE_ROLE_ARN",
+        /// The key that files to AWS are encrypted with, if AWS gave one.
+        ace_kms_key_arn: Option<String> = "COSELL_ACE_KMS_KEY_ARN",
         /// Our bucket.
         landing_bucket: String = "COSELL_LANDING_BUCKET",
     }
@@ -121,11 +146,17 @@ crate::config! {
 impl FileSettings {
     /// AWS's bucket.
     pub async fn ace(&self, aws: &Aws) -> Box<dyn AceBucket> {
-        Box::new(aws.ace_bucket(&self.ace_bucket, self.ace_role_arn.as_deref()).await)
+        let (role, key) = (self.ace_role_arn.as_deref(), self.ace_kms_key_arn.as_deref());
+        Box::new(aws.ace_bucket(&self.ace_bucket.name, role, key).await)
     }
 
     /// Our bucket.
     pub fn landing(&self, aws: &Aws) -> Box<dyn Files> {
         Box::new(aws.files(&self.landing_bucket))
+    }
+
+    /// AWS's number of the partner.
+    pub fn spms_id(&self) -> String {
+        self.ace_bucket.partner.clone()
     }
 }

@@ -20,5 +20,5 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         landing: config.files.landing(&aws),
         ledger: config.ledger.connect(&aws),
     };
-    serve_schedule(|_: Json, _| async move { poll.run().await }).await
+    serve_schedule(|_: Json, go_on| async move { poll.run(go_on).await }).await
 }

@@ -18,6 +18,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         ace: config.files.ace(&aws).await,
         landing: config.files.landing(&aws),
         converger: converger(&aws, &config.converger).await?,
+        spms_id: config.files.spms_id(),
     };
     let work = |body: String| async move { settle.event(&body).await };
     serve_queue(config.queue.retries(), config.queue.letters(&aws), work).await

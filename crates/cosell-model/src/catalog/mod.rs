@@ -13,12 +13,12 @@ pub use picklist::{Country, Picklist, Product, countries, products, read_product
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Direction, PayloadVersion, Wire, life_cycle::Windows};
 
 /// What kind of record a field belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// An ACE opportunity.
@@ -53,6 +53,14 @@ impl Kind {
         match self {
             Self::Opportunity => &OPPORTUNITY,
             Self::Lead => &LEAD,
+        }
+    }
+
+    /// The field that carries the record's identifier in the partner's CRM.
+    pub fn partner_id(self) -> &'static str {
+        match self {
+            Self::Opportunity => "partnerCrmUniqueIdentifier",
+            Self::Lead => "partnerCrmLeadId",
         }
     }
 

@@ -80,6 +80,52 @@ pub struct RecordResult {
     pub unknown: Map<String, Json>,
 }
 
+/// What helps a record that AWS did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Somebody edits it.
+    Edit,
+    /// Somebody names a user whom Partner Central knows.
+    User,
+    /// Waiting: AWS reviews it.
+    Window,
+    /// The same again, later.
+    Retry,
+    /// Nothing is wrong: AWS has it already.
+    Nothing,
+}
+
+impl Remedy {
+    /// A short stable code, for the sync log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Edit => "REFUSED_IN_FILE",
+            Self::User => "USER_NOT_FOUND",
+            Self::Window => "NOT_EDITABLE",
+            Self::Retry => "TEMPORARY",
+            Self::Nothing => "NO_NEW_UPDATE",
+        }
+    }
+
+    /// Reads AWS's texts: result files have no codes. What none of these phrases is in waits for an edit, which is never
+    /// wrong. The first two are of AWS's guide, the last ones of the database under ACE.
+    fn of(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+        if says(&["not editable"]) {
+            Self::Window
+        } else if says(&["no new update"]) {
+            Self::Nothing
+        } else if says(&["user not found", "not a partner central user"]) {
+            Self::User
+        } else if says(&["unable_to_lock_row", "internal error", "timed out", "try again"]) {
+            Self::Retry
+        } else {
+            Self::Edit
+        }
+    }
+}
+
 /// AWS writes no list where there is nothing in it.
 fn or_null<S: serde::Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Error> {
     if texts.is_empty() { serializer.serialize_none() } else { texts.serialize(serializer) }
@@ -182,6 +228,16 @@ impl Results {
 }
 
 impl RecordResult {
+    /// What helps it; none if AWS took it. Of several errors the one that needs a person counts.
+    pub fn remedy(&self) -> Option<Remedy> {
+        if self.is_success {
+            return None;
+        }
+        let all: Vec<_> = self.errors.iter().map(|text| Remedy::of(text)).collect();
+        let order = [Remedy::Edit, Remedy::User, Remedy::Window, Remedy::Retry, Remedy::Nothing];
+        Some(order.into_iter().find(|remedy| all.contains(remedy)).unwrap_or(Remedy::Edit))
+    }
+
     fn of(index: usize, raw: &RawValue) -> Result<Self, UnusableFile> {
         let mut members = Taken::of(entry(index, raw)?)?;
         let is_success = members.flag("isSuccess")?;
@@ -220,6 +276,21 @@ mod tests {
         assert_eq!(results.records[1].errors, ["No such owner"]);
         assert_eq!(results.unknown["novel"], 1);
         assert_eq!(serde_json::to_value(&results).unwrap(), file, "written as it was read");
+    }
+
+    #[test]
+    fn what_helps_is_read_from_aws_texts() {
+        let remedy = |errors: &[&str]| {
+            let json = json!({"isSuccess": false, "errors": errors});
+            let raw = serde_json::value::to_raw_value(&json).unwrap();
+            RecordResult::of(0, &raw).unwrap().remedy()
+        };
+        assert_eq!(remedy(&["Record is not editable at this time"]), Some(Remedy::Window));
+        assert_eq!(remedy(&["UNABLE_TO_LOCK_ROW: somebody else"]), Some(Remedy::Retry));
+        assert_eq!(remedy(&["No new update was found"]), Some(Remedy::Nothing));
+        assert_eq!(remedy(&["User not found"]), Some(Remedy::User));
+        assert_eq!(remedy(&["No new update", "Title is too long"]), Some(Remedy::Edit));
+        assert_eq!(remedy(&[]), Some(Remedy::Edit));
     }
 
     #[test]

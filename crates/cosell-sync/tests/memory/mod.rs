@@ -10,15 +10,25 @@ use std::{
 
 use async_trait::async_trait;
 use cosell_mapping::{CrmValue, Description, Mapping};
-use cosell_model::{Catalog, EngagementId, InvitationId, OpportunityId};
+use cosell_model::{Catalog, EngagementId, InvitationId, Kind, OpportunityId};
 use cosell_sync::{
-    Converger, CrmRef, Disposition, Link, LinkKey, Work, deliver::Deliver, files::Settle, from_aws::FromAws,
-    log::Entry, named::Named, notice::Event, ports::*, push::Push,
+    Converger, CrmRef, Disposition, Link, LinkKey, Stage, Work,
+    deliver::Deliver,
+    files::{Manifest, Send, Settle},
+    from_aws::FromAws,
+    log::Entry,
+    named::Named,
+    notice::Event,
+    ports::*,
+    push::Push,
 };
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 pub const MAPPING: &str = include_str!("../../../cosell-mapping/presets/salesforce.toml");
+
+/// AWS's number of the partner, as in the samples of files.
+pub const PARTNER: &str = "0000000";
 
 static CLOCK: AtomicI64 = AtomicI64::new(0);
 
@@ -34,6 +44,9 @@ pub struct World {
     pub bin: BTreeMap<String, (String, CrmFields)>,
     pub links: HashMap<LinkKey, Link>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What is in AWS's bucket for AWS.
+    pub sent: BTreeMap<String, Vec<u8>>,
+    pub manifests: BTreeMap<String, Manifest>,
     pub file_states: BTreeMap<String, FileState>,
     pub log: Vec<Entry>,
     pub cursors: BTreeMap<String, String>,
@@ -137,7 +150,24 @@ impl Shared {
     }
 
     pub fn settle(&self) -> Settle {
-        Settle { ace: Box::new(self.clone()), landing: Box::new(self.clone()), converger: self.converger() }
+        Settle {
+            ace: Box::new(self.clone()),
+            landing: Box::new(self.clone()),
+            converger: self.converger(),
+            spms_id: PARTNER.to_owned(),
+        }
+    }
+
+    pub fn send(&self) -> Send {
+        let Converger { ledger, mapping, now, .. } = self.converger();
+        Send {
+            ace: Box::new(self.clone()),
+            files: Box::new(self.clone()),
+            ledger,
+            exchange: mapping.files,
+            spms_id: PARTNER.to_owned(),
+            now,
+        }
     }
 
     pub fn count(&self, call: &str) -> usize {
@@ -549,6 +579,51 @@ impl Ledger for Shared {
         Ok(())
     }
 
+    async fn waiting(&self, kind: Kind) -> PortResult<Vec<LinkKey>> {
+        self.mutate(|w| {
+            let waits = |link: &&Link| {
+                link.kind() == kind && link.shipment.as_ref().is_some_and(|shipment| shipment.stage == Stage::Waiting)
+            };
+            let waiting: BTreeMap<String, LinkKey> =
+                w.links.values().filter(waits).map(|link| (link.born_as.to_string(), link.born_as.clone())).collect();
+            Ok(waiting.into_values().collect())
+        })
+    }
+
+    async fn ship(&self, links: &mut [Link], manifest: &Manifest) -> PortResult<()> {
+        self.call("ship", |w| {
+            if links.iter().any(|link| w.links.get(&link.born_as).map(|known| known.version) != Some(link.version)) {
+                return Err(PortError::Conflict { what: "a link".into() });
+            }
+            for link in links.iter_mut() {
+                link.version += 1;
+                for key in &link.keys {
+                    w.links.insert(key.clone(), link.clone());
+                }
+            }
+            w.manifests.insert(manifest.key.clone(), manifest.clone());
+            Ok(())
+        })
+    }
+
+    async fn manifest(&self, key: &str) -> PortResult<Option<Manifest>> {
+        self.mutate(|w| Ok(w.manifests.get(key).cloned()))
+    }
+
+    async fn open_manifests(&self) -> PortResult<Vec<Manifest>> {
+        self.mutate(|w| Ok(w.manifests.values().filter(|manifest| manifest.answered_at.is_none()).cloned().collect()))
+    }
+
+    async fn set_manifest(&self, manifest: &Manifest) -> PortResult<()> {
+        self.call("set_manifest", |w| {
+            let known = w.manifests.get_mut(&manifest.key).unwrap();
+            if known.answered_at.is_none() {
+                *known = manifest.clone();
+            }
+            Ok(())
+        })
+    }
+
     async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>> {
         self.mutate(|w| Ok(w.file_states.get(&format!("{key}@{version}")).copied()))
     }
@@ -594,6 +669,13 @@ impl AceBucket for Shared {
 
     async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>> {
         Files::get(self, &file.key).await
+    }
+
+    async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
+        self.call("upload", |w| {
+            w.sent.insert(key.to_owned(), content);
+            Ok(())
+        })
     }
 
     async fn delete(&self, key: &str) -> PortResult<()> {

@@ -1,0 +1,348 @@
+//! The file exchange against the ports in memory: what goes out, what AWS says of it, and what is cut on the way.
+
+use cosell_sync::{Disposition, Stage, log::Status};
+use serde_json::{Value as Json, json};
+
+use crate::memory::{MAPPING, Shared, opportunity, shareable};
+
+const DEAL: &str = "006A";
+const CITY: &str = "ACE_Customer_City__c";
+
+/// A world whose opportunities go by files.
+fn world() -> Shared {
+    let world = Shared::default();
+    world.mutate(|w| w.mapping = Some(format!("{MAPPING}\n[files]\nopportunities = true\n")));
+    world
+}
+
+async fn delivers(world: &Shared, id: &str) -> Disposition {
+    world.deliver().record(opportunity(id)).await.unwrap()
+}
+
+/// Works off a file that has landed.
+async fn lands(world: &Shared, key: &str, content: &Json) -> Disposition {
+    let (folder, name) = key.rsplit_once('/').unwrap();
+    let landed = format!("landing/{folder}/v{}/{name}", content.to_string().len());
+    world.mutate(|w| w.files.insert(landed.clone(), content.to_string().into_bytes()));
+    let event = json!({"detail": {"object": {"key": landed}}}).to_string();
+    for _ in 0..5 {
+        match world.settle().event(&event).await {
+            Disposition::Retry(_) => {}
+            end => return end,
+        }
+    }
+    panic!("it never settled");
+}
+
+/// The files that AWS has, each with its content.
+fn sent(world: &Shared) -> Vec<(String, Json)> {
+    let files = world.mutate(|w| w.sent.clone());
+    files.into_iter().map(|(key, content)| (key, serde_json::from_slice(&content).unwrap())).collect()
+}
+
+fn result(file: &str, records: &Json) -> Json {
+    json!({"success": "ALL", "spmsId": "0000000", "isApiError": false, "apiErrors": null, "fileName": file,
+        "fileApnProcessedDT": "2099-01-01T00:00:00.000Z", "inboundApiResults": records})
+}
+
+fn took(crm_id: &str, ace_id: &str) -> Json {
+    json!([{"partnerCrmUniqueIdentifier": crm_id, "apnCrmUniqueIdentifier": ace_id, "isSuccess": true,
+        "errors": null, "warnings": null}])
+}
+
+fn refused(crm_id: &str, error: &str) -> Json {
+    json!([{"partnerCrmUniqueIdentifier": crm_id, "apnCrmUniqueIdentifier": null, "isSuccess": false,
+        "errors": [error], "warnings": null}])
+}
+
+fn answer_of(file: &str) -> String {
+    let (folder, name) = file.rsplit_once('/').unwrap();
+    format!("{folder}-processed-results/{}_result.json", name.trim_end_matches(".json"))
+}
+
+/// Sends what waits, and answers the one file that is new.
+async fn sends(world: &Shared) -> (String, Json) {
+    let before: Vec<String> = sent(world).into_iter().map(|(key, _)| key).collect();
+    world.send().run(|| true).await.unwrap();
+    let mut new: Vec<_> = sent(world).into_iter().filter(|(key, _)| !before.contains(key)).collect();
+    assert_eq!(new.len(), 1, "one file");
+    new.remove(0)
+}
+
+/// A deal that AWS has approved, as its files tell.
+async fn approved(world: &Shared) {
+    world.rep_edits("Opportunity", DEAL, &shareable());
+    delivers(world, DEAL).await;
+    let (file, _) = sends(world).await;
+    lands(world, &answer_of(&file), &result(&file, &took(DEAL, "O1"))).await;
+    from_aws(world, "Approved", "2098-01-01T00:00:00.000Z").await;
+    world.mutate(|w| w.to_aws.clear());
+}
+
+async fn from_aws(world: &Shared, status: &str, at: &str) -> Disposition {
+    let record = json!({"apnCrmUniqueIdentifier": "O1", "partnerCrmUniqueIdentifier": DEAL, "status": status,
+        "stage": "Qualified", "lastModifiedDate": at});
+    let file = json!({"version": "2.0", "spmsId": "0000000", "opportunities": [record]});
+    lands(world, &format!("opportunity-outbound/{status}-{at}.json"), &file).await
+}
+
+fn says(world: &Shared, field: &str) -> String {
+    world.crm_text(DEAL, field).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_deal_goes_whole_and_its_changes_go_alone() {
+    let world = world();
+    world.rep_edits("Opportunity", DEAL, &shareable());
+    assert!(matches!(delivers(&world, DEAL).await, Disposition::Done));
+    assert!(sent(&world).is_empty(), "it waits for company");
+    let (file, content) = sends(&world).await;
+    assert_eq!((&content["version"], &content["spmsId"]), (&json!("2.0"), &json!("0000000")));
+    let record = &content["opportunities"][0];
+    assert_eq!(record["partnerCrmUniqueIdentifier"], DEAL);
+    assert_eq!(record["expectedMonthlyAwsRevenue"], 1042, "files take whole amounts");
+    assert_eq!(record["solutionOffered"], json!(["S-0000001", "S-0000002"]));
+    assert_eq!(record.get("apnCrmUniqueIdentifier"), None);
+    assert_eq!(world.count("CreateOpportunity"), 0);
+
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    delivers(&world, DEAL).await;
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 0, "AWS has not answered the first");
+    lands(&world, &answer_of(&file), &result(&file, &took(DEAL, "O1"))).await;
+    assert_eq!(says(&world, "ACE_Opportunity_Id__c"), "O1");
+    assert_eq!(says(&world, "ACE_Sync_Status__c"), "Synced");
+    assert_eq!(world.mutate(|w| w.to_aws.len()), 1, "what changed meanwhile goes by itself");
+    world.delivers().await;
+    let (_, content) = sends(&world).await;
+    assert_eq!(
+        content["opportunities"],
+        json!([{"apnCrmUniqueIdentifier": "O1", "partnerCrmUniqueIdentifier": DEAL, "city": "Kiel"}])
+    );
+}
+
+#[tokio::test]
+async fn a_share_that_is_cut_anywhere_goes_once_and_is_answered_once() {
+    let calls = {
+        let world = world();
+        approved(&world).await;
+        world.mutate(|w| w.calls.len())
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        let world = world();
+        world.rep_edits("Opportunity", DEAL, &shareable());
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        for _ in 0..3 {
+            let _: Result<_, _> = world.deliver().record(opportunity(DEAL)).await;
+        }
+        for _ in 0..3 {
+            let _: Result<_, _> = world.send().run(|| true).await;
+        }
+        let files = sent(&world);
+        assert_eq!(files.len(), 1, "{case}");
+        let (file, content) = &files[0];
+        assert_eq!(content["opportunities"].as_array().map(Vec::len), Some(1), "{case}");
+        lands(&world, &answer_of(file), &result(file, &took(DEAL, "O1"))).await;
+        lands(&world, &answer_of(file), &result(file, &took(DEAL, "O1"))).await;
+        assert_eq!(says(&world, "ACE_Opportunity_Id__c"), "O1", "{case}");
+        world.mutate(|w| w.lost = None);
+        world.delivers().await;
+        assert_eq!(world.send().run(|| true).await.unwrap().files, 0, "nothing is left to say, {case}");
+    }
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_said_and_goes_again_only_where_that_helps() {
+    for (error, status, message, again) in [
+        ("Title is too long", "Error", "AWS refused the record:\n- Title is too long", 0),
+        ("UNABLE_TO_LOCK_ROW", "Waiting", "AWS could not take it yet: it goes again:\n- UNABLE_TO_LOCK_ROW", 1),
+        ("Record is not editable", "Waiting", "AWS is reviewing: it goes when the review is over.", 0),
+        ("No new update", "Synced", "", 0),
+    ] {
+        let world = world();
+        approved(&world).await;
+        world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+        delivers(&world, DEAL).await;
+        let (file, _) = sends(&world).await;
+        lands(&world, &answer_of(&file), &result(&file, &refused(DEAL, error))).await;
+        assert_eq!(
+            (says(&world, "ACE_Sync_Status__c").as_str(), says(&world, "ACE_Sync_Message__c").as_str()),
+            (status, message)
+        );
+        assert_eq!(world.send().run(|| true).await.unwrap().records, again, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_editable_goes_when_the_review_is_over() {
+    let world = world();
+    approved(&world).await;
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    delivers(&world, DEAL).await;
+    let (file, _) = sends(&world).await;
+    lands(&world, &answer_of(&file), &result(&file, &refused(DEAL, "Record is not editable"))).await;
+    from_aws(&world, "In review", "2098-02-01T00:00:00.000Z").await;
+    assert!(matches!(delivers(&world, DEAL).await, Disposition::Skip(_)), "closed");
+    assert!(world.delivers().await.is_empty());
+    from_aws(&world, "Approved", "2098-03-01T00:00:00.000Z").await;
+    world.delivers().await;
+    let (_, content) = sends(&world).await;
+    assert_eq!(content["opportunities"][0]["city"], "Kiel");
+}
+
+#[tokio::test]
+async fn errors_that_pass_are_tried_a_few_times_only() {
+    let world = world();
+    approved(&world).await;
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    delivers(&world, DEAL).await;
+    for _ in 0..4 {
+        let (file, _) = sends(&world).await;
+        lands(&world, &answer_of(&file), &result(&file, &refused(DEAL, "internal error"))).await;
+    }
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 0, "three more times after the first");
+    assert_eq!(says(&world, "ACE_Sync_Status__c"), "Error");
+}
+
+#[tokio::test]
+async fn records_of_a_file_that_was_refused_whole_go_each_alone() {
+    let world = world();
+    for id in ["006A", "006B", "006C"] {
+        world.rep_edits("Opportunity", id, &shareable());
+        delivers(&world, id).await;
+    }
+    let (file, content) = sends(&world).await;
+    assert_eq!(content["opportunities"].as_array().map(Vec::len), Some(3));
+    let refusal = json!({"success": "NONE", "isApiError": true, "apiErrors": ["not of type object"], "fileName": file,
+        "inboundApiResults": null});
+    let name = answer_of(&file).replace("_result.json", ".error.json");
+    lands(&world, &name, &refusal).await;
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 3);
+    let (alone, _) = sent(&world)
+        .into_iter()
+        .find(|(key, content)| *key != file && content["opportunities"][0]["partnerCrmUniqueIdentifier"] == DEAL)
+        .unwrap();
+    lands(
+        &world,
+        &answer_of(&alone).replace("_result.json", ".error.json"),
+        &json!({"success": "NONE", "isApiError": true,
+        "apiErrors": ["not of type object"], "fileName": null}),
+    )
+    .await;
+    assert_eq!(says(&world, "ACE_Sync_Message__c"), "AWS refused the record:\n- not of type object");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_stays_where_it_is() {
+    let world = world();
+    let end =
+        lands(&world, "lead-inbound-results/other_result.json", &result("lead-inbound/other.json", &took("x", "L1")))
+            .await;
+    assert!(matches!(end, Disposition::Park(_)), "{end:?}");
+    assert_eq!(world.mutate(|w| w.log.last().map(|entry| entry.status)), Some(Status::Error));
+    assert_eq!(world.mutate(|w| w.files.len()), 1, "the copy is kept, and AWS's is not deleted");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_taken_back_before_it_goes_does_not_go() {
+    let world = world();
+    approved(&world).await;
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    delivers(&world, DEAL).await;
+    world.rep_edits("Opportunity", DEAL, &[(CITY, Json::Null)]);
+    delivers(&world, DEAL).await;
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 0);
+}
+
+#[tokio::test]
+async fn the_payload_goes_up_and_never_back() {
+    let world = world();
+    approved(&world).await;
+    let older = format!("{MAPPING}\n[files]\nopportunities = true\npayload = \"1.0\"\n");
+    world.mutate(|w| w.mapping = Some(older));
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    delivers(&world, DEAL).await;
+    let error = world.send().run(|| true).await.unwrap_err();
+    assert!(error.to_string().starts_with("sending payload 1.0 after 2.0"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_aws_does_not_answer_is_said_once() {
+    let world = world();
+    world.rep_edits("Opportunity", DEAL, &shareable());
+    delivers(&world, DEAL).await;
+    sends(&world).await;
+    // The clock of these tests goes on by a minute with each look at it.
+    let mut said = 0;
+    for _ in 0..400 {
+        said = said.max(world.send().run(|| true).await.unwrap().unanswered);
+    }
+    assert_eq!(said, 1);
+    let errors = world.mutate(|w| w.log.iter().filter(|entry| entry.status == Status::Error).count());
+    assert_eq!(errors, 1);
+}
+
+#[tokio::test]
+async fn a_lead_of_a_file_is_answered_in_a_file_and_nothing_else_goes_before() {
+    let world = Shared::default();
+    let lead = json!({"apnCrmUniqueIdentifier": "L1", "status": "Open", "company": "Accept To View", "currentLeadStage": null,
+        "lastModifiedDate": "2027-01-01T00:00:00.000Z"});
+    let file = json!({"version": "2", "spmsId": "0000000", "leads": [lead, {"apnCrmUniqueIdentifier": "L2", "status": "Open"}]});
+    assert!(matches!(lands(&world, "lead-outbound/a.json", &file).await, Disposition::Done));
+    let id = world.mutate(|w| {
+        w.crm.iter().find(|(_, (_, fields))| fields["ACE_Lead_Id__c"].as_text() == Some("L1")).unwrap().0.clone()
+    });
+    let lead = || cosell_sync::CrmRef { object: "Lead".into(), id: id.clone() };
+    world.rep_edits("Lead", &id, &[("ACE_Lead_Stage__c", json!("Accepted")), ("City", json!("Bern"))]);
+    assert!(matches!(world.deliver().record(lead()).await.unwrap(), Disposition::Done));
+    let (file, content) = sends(&world).await;
+    assert_eq!(
+        content["leads"],
+        json!([{"apnCrmUniqueIdentifier": "L1", "partnerCrmLeadId": id, "status": "Open", "currentLeadStage": "Accepted"}])
+    );
+    assert_eq!(content["version"], "2");
+    lands(&world, &answer_of(&file), &result(&file, &took(&id, "L1"))).await;
+
+    let shown = json!({"apnCrmUniqueIdentifier": "L1", "partnerCrmLeadId": id, "status": "Open", "company": "Uhrwerk AG",
+        "currentLeadStage": "Accepted", "lastModifiedDate": "2099-02-01T00:00:00.000Z"});
+    lands(&world, "lead-outbound/b.json", &json!({"version": "2", "spmsId": "0000000", "leads": [shown]})).await;
+    assert_eq!(world.crm_text(&id, "Company").as_deref(), Some("Uhrwerk AG"));
+    world.delivers().await;
+    let (_, content) = sends(&world).await;
+    assert_eq!(content["leads"][0]["city"], "Bern", "what waited for the acceptance");
+}
+
+#[tokio::test]
+async fn files_that_are_not_for_us_or_say_nothing() {
+    let world = Shared::default();
+    let other = json!({"version": "2", "spmsId": "9999999", "leads": []});
+    assert!(matches!(lands(&world, "lead-outbound/a.json", &other).await, Disposition::Park(_)));
+    let empty = json!({"version": "2", "spmsId": "0000000", "leads": []});
+    assert!(matches!(lands(&world, "lead-outbound/b.json", &empty).await, Disposition::Done));
+    let dummy = format!("{}", MAPPING.replace("[lead.status]", "dummy_ids = \"X\"\n[lead.status]"));
+    world.mutate(|w| w.mapping = Some(dummy));
+    let history = json!({"version": "1", "spmsId": "0000000", "leads": [
+        {"apnCrmUniqueIdentifier": "L1", "partnerCrmLeadId": "X0001", "status": "Open", "novel": 1},
+        {"apnCrmUniqueIdentifier": "L2", "status": "Open"}, {"apnCrmUniqueIdentifier": "L2", "status": "Open"}]});
+    assert!(matches!(lands(&world, "lead-outbound/c.json", &history).await, Disposition::Done));
+    let entry = world.mutate(|w| w.log.last().cloned()).unwrap();
+    assert_eq!(entry.message, "payload 1.0: 1 record(s) settled, 0 refused, 1 left out, 1 twice in the file");
+    assert_eq!(entry.problems[0].field.as_deref(), Some("novel"));
+}
+
+#[tokio::test]
+async fn only_one_file_at_a_time_carries_a_record() {
+    let world = world();
+    world.rep_edits("Opportunity", DEAL, &shareable());
+    delivers(&world, DEAL).await;
+    sends(&world).await;
+    let stage = || {
+        world
+            .mutate(|w| w.links.values().find_map(|link| link.shipment.clone()).map(|shipment| shipment.stage))
+            .unwrap()
+    };
+    assert!(matches!(stage(), Stage::InFile(_)));
+    world.rep_edits("Opportunity", DEAL, &[("NextStep", json!("Call"))]);
+    assert!(matches!(delivers(&world, DEAL).await, Disposition::Skip(_)));
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 0);
+}
