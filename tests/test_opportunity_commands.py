@@ -117,7 +117,7 @@ def test_a_deal_is_assigned_and_launched(story: demo.Story) -> None:
     deal, opportunity = approved(story, Name="Crane telemetry")
     code, rows, said = cosell(story, "opportunity", "assign", deal, "--email", "jane@partner.example")
     assert (code, rows[0]["result"]) == (0, "done"), (rows, said)
-    owner, = (it for it in story.aws.opportunity(opportunity)["team"] if it["BusinessTitle"] == "OpportunityOwner")
+    owner, = (it for it in story.aws.opportunity(opportunity)["OpportunityTeam"] if it["BusinessTitle"] == "OpportunityOwner")
     assert owner["Email"] == "jane@partner.example", owner
     story.expect(deal, ACE_Owner_Email__c="jane@partner.example")
 
@@ -141,8 +141,12 @@ def test_a_solution_goes_and_the_last_one_stays(story: demo.Story) -> None:
 
     code, rows, said = cosell(story, "opportunity", "disassociate", opportunity, "Solutions", second)
     assert (code, rows[0]["result"]) == (1, "refused"), (rows, said)
-    assert rows[0]["problems"], rows
+    assert rows[0]["problems"][0]["code"] == "NOT_ENOUGH_VALUES", rows
     assert story.aws.opportunity(opportunity)["RelatedEntityIdentifiers"]["Solutions"] == [second]
+    story.expect(deal, ACE_Sync_Status__c="Error", ACE_Solutions__c=None)
+    assert next_of(story, deal).startswith("the rep has to mend: "), "as if the rep had emptied the field"
+    cosell(story, "opportunity", "associate", deal, "Solutions", second)
+    story.expect(deal, ACE_Sync_Status__c="Synced", ACE_Solutions__c=second)
 
 
 def test_deals_are_shared_by_a_condition(story: demo.Story) -> None:
@@ -156,7 +160,7 @@ def test_deals_are_shared_by_a_condition(story: demo.Story) -> None:
     assert story.aws.crm_row("Opportunity", Id=bigger[0])["ACE_Opportunity_Id__c"] is None
 
     code, rows, said = cosell(story, *share)
-    assert [(row["id"], row["result"]) for row in rows] == list(zip(bigger, ("done", "done", "refused"))), (rows, said)
+    assert [(row["id"], row["result"]) for row in rows] == list(zip(bigger, ("done", "done", "refused"), strict=True)), (rows, said)
     assert code == 1 and "working off: 3 of 3" in said and "2 done, 1 refused" in said, said
     assert rows[2]["problems"][0]["field"] == "ACE_Industry__c (industry)", rows[2]
     code, rows, said = cosell(story, *share[:-1], "ACE_Review_Status__c = 'Submitted' AND Name LIKE 'Quay%'")

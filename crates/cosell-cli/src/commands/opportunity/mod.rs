@@ -195,9 +195,9 @@ struct Row {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Unfinished {
+enum OpportunityError {
     #[error("{0} record(s) could not be worked off")]
-    Records(usize),
+    Unfinished(usize),
     #[error("{0} records meet the condition: look at them with --dry-run first, then go on with --yes")]
     Unconfirmed(usize),
     #[error("more than {0} records meet the condition: narrow it down")]
@@ -215,10 +215,10 @@ async fn chosen(deliver: &Deliver, Many { which, yes, rehearse }: Many) -> Resul
     let Converger { crm, mapping, .. } = &deliver.from_aws.converger;
     let ids = crm.select(&mapping.opportunity.object, &condition, MOST + 1).await?;
     if ids.len() > MOST {
-        return Err(Unfinished::TooMany(MOST).into());
+        return Err(OpportunityError::TooMany(MOST).into());
     }
     if ids.len() > UNCONFIRMED && !yes && !rehearse.dry_run {
-        return Err(Unfinished::Unconfirmed(ids.len()).into());
+        return Err(OpportunityError::Unconfirmed(ids.len()).into());
     }
     eprintln!("{} record(s) meet the condition", ids.len());
     Ok(ids)
@@ -291,7 +291,7 @@ async fn carry_out(stack: &Stack, format: Format, many: Many, order: &Order) -> 
     let is_bad = |end: &End| matches!(end, End::Failed(_) | End::Carried(Deed::Refused));
     match counts.iter().filter(|(end, _)| is_bad(end)).map(|(_, count)| count).sum() {
         0 => Ok(()),
-        bad => Err(Unfinished::Records(bad).into()),
+        bad => Err(OpportunityError::Unfinished(bad).into()),
     }
 }
 
