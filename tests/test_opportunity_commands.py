@@ -6,19 +6,29 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import demo
 import pytest
 from sandbox import DEAL, eventually
-from stack import BINARIES, Stack
+from stack import BINARIES, MAPPING, Stack
 
 
 @pytest.fixture(scope="module")
-def story() -> Iterator[demo.Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Story]:
     # The campaigns keep to the real quotas; here they would only be waited for.
-    with Stack.up("opportunity", parameters={"ReadsPerSecond": "50", "WritesPerSecond": "20"}) as stack:
+    parameters = {"ReadsPerSecond": "50", "WritesPerSecond": "20"}
+    with Stack.up("opportunity", parameters=parameters, mapping=with_owner(tmp_path_factory.mktemp("mapping"))) as stack:
         yield demo.Story(stack)
+
+
+def with_owner(folder: Path) -> Path:
+    """The shipped mapping, and who owns a deal in Partner Central, which it leaves to the operator."""
+    mapping = folder / "mapping.toml"
+    fields = "[opportunity.fields]\n"
+    mapping.write_text(MAPPING.read_text().replace(fields, fields + 'opportunityOwnerEmail = "ACE_Owner_Email__c"\n', 1))
+    return mapping
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +99,105 @@ def test_a_deal_is_shown_changed_and_closed(story: demo.Story, deal: str) -> Non
     assert next_of(story, deal) == "nothing: both sides agree"
     code, told, _ = cosell(story, "status", deal)
     assert "Command" in {entry["purpose"] for entry in told["log"]} and told["link"]["share"] == "submitted"
+
+
+def approved(story: demo.Story, **fields: Any) -> tuple[str, str]:
+    """A deal that is shared and approved, in the CRM and at AWS."""
+    deal = story.rep.creates("Opportunity", **{**DEAL, **fields})
+    code, rows, said = cosell(story, "opportunity", "share", deal)
+    assert code == 0, (rows, said)
+    opportunity = rows[0]["ace_id"]
+    story.aws.reviews(opportunity, "Approved")
+    story.expect(deal, ACE_Review_Status__c="Approved")
+    story.quiet("FnDeliverQueue", "FnOpportunityQueue")
+    return deal, opportunity
+
+
+def test_a_deal_is_assigned_and_launched(story: demo.Story) -> None:
+    deal, opportunity = approved(story, Name="Crane telemetry")
+    code, rows, said = cosell(story, "opportunity", "assign", deal, "--email", "jane@partner.example")
+    assert (code, rows[0]["result"]) == (0, "done"), (rows, said)
+    owner, = (it for it in story.aws.opportunity(opportunity)["OpportunityTeam"] if it["BusinessTitle"] == "OpportunityOwner")
+    assert owner["Email"] == "jane@partner.example", owner
+    story.expect(deal, ACE_Owner_Email__c="jane@partner.example")
+
+    launch = ("opportunity", "close", opportunity, "--launched", "--aws-account-id", "123456789012")
+    code, rows, said = cosell(story, *launch)
+    assert (code, rows[0]["result"]) == (0, "done"), (rows, said)
+    body = story.aws.opportunity(opportunity)["body"]
+    assert (body["LifeCycle"]["Stage"], body["Customer"]["Account"]["AwsAccountId"]) == ("Launched", "123456789012")
+    story.expect(deal, ACE_Stage__c="Launched", ACE_AWS_Account_Id__c="123456789012")
+    code, rows, said = cosell(story, *launch)
+    assert (code, rows[0]["result"]) == (0, "unchanged"), (rows, said)
+
+
+def test_a_solution_goes_and_the_last_one_stays(story: demo.Story) -> None:
+    first, second = (it["id"] for it in cosell(story, "solutions")[1][:2])
+    deal, opportunity = approved(story, Name="Berth planner", ACE_Solutions__c=f"{first};{second}")
+    code, rows, said = cosell(story, "opportunity", "disassociate", opportunity, "Solutions", first)
+    assert (code, rows[0]["result"]) == (0, "done"), (rows, said)
+    assert story.aws.opportunity(opportunity)["RelatedEntityIdentifiers"]["Solutions"] == [second]
+    story.expect(deal, ACE_Solutions__c=second)
+
+    code, rows, said = cosell(story, "opportunity", "disassociate", opportunity, "Solutions", second)
+    assert (code, rows[0]["result"]) == (1, "refused"), (rows, said)
+    assert rows[0]["problems"][0]["code"] == "NOT_ENOUGH_VALUES", rows
+    assert story.aws.opportunity(opportunity)["RelatedEntityIdentifiers"]["Solutions"] == [second]
+    story.expect(deal, ACE_Sync_Status__c="Error", ACE_Solutions__c=None)
+    assert next_of(story, deal).startswith("the rep has to mend: "), "as if the rep had emptied the field"
+    cosell(story, "opportunity", "associate", deal, "Solutions", second)
+    story.expect(deal, ACE_Sync_Status__c="Synced", ACE_Solutions__c=second)
+
+
+def test_deals_are_shared_by_a_condition(story: demo.Story) -> None:
+    def quay(number: int, **fields: Any) -> str:
+        return story.rep.creates("Opportunity", **{**DEAL, "Name": f"Quay {number}", "Amount": 5000 * number, **fields})
+
+    _, *bigger = quay(1), quay(2), quay(3), quay(4, ACE_Industry__c=None)
+    share = ("opportunity", "share", "--where", "Name LIKE 'Quay%' AND (Amount > 5000 AND CloseDate > TODAY)")
+    code, rows, said = cosell(story, *share, "--dry-run")
+    assert code == 1 and "3 record(s) meet the condition" in said and "nothing was written" in said, said
+    assert story.aws.crm_row("Opportunity", Id=bigger[0])["ACE_Opportunity_Id__c"] is None
+
+    code, rows, said = cosell(story, *share)
+    assert [(row["id"], row["result"]) for row in rows] == list(zip(bigger, ("done", "done", "refused"), strict=True)), (rows, said)
+    assert code == 1 and "working off: 3 of 3" in said and "2 done, 1 refused" in said, said
+    assert rows[2]["problems"][0]["field"] == "ACE_Industry__c (industry)", rows[2]
+    code, rows, said = cosell(story, *share[:-1], "ACE_Review_Status__c = 'Submitted' AND Name LIKE 'Quay%'")
+    assert (code, [row["result"] for row in rows]) == (0, ["unchanged"] * 2), (rows, said)
+    story.quiet("FnDeliverQueue", "FnOpportunityQueue")
+
+
+def test_a_condition_is_judged_by_the_crm(story: demo.Story) -> None:
+    for condition, reason in (
+        ("Nmae = 'Quay 1'", "- INVALID_FIELD: No such column 'Nmae' on entity 'Opportunity'."),
+        ("Amount > 'many'", "- INVALID_FIELD: value of filter criterion for field 'Amount' must be of type currency"),
+        ("Name = 'a' OR Name = 'b' AND Amount > 1", "- MALFORMED_QUERY: unexpected token: 'AND'"),
+        ("Amount > 1 LIMIT 1", "- MALFORMED_QUERY: unexpected token: 'LIMIT'"),
+        (" ", "- MALFORMED_QUERY: unexpected token: ')'"),
+    ):
+        code, rows, said = cosell(story, "opportunity", "update", "--where", condition)
+        assert (code, rows) == (1, None) and reason in said, said
+        assert said.startswith("error: search Opportunity by a condition was refused (1 problem(s))\n"), said
+    code, rows, said = cosell(story, "opportunity", "update", "--where", "Name = 'Nobody knows it'")
+    assert (code, rows, said) == (0, [], "0 record(s) meet the condition\n")
+    code, _, said = cosell(story, "opportunity", "update", "O1234567", "--where", "Amount > 1")
+    assert code == 2, said
+
+
+def test_many_records_are_confirmed(story: demo.Story) -> None:
+    for number in range(101):
+        story.rep.creates("Opportunity", Name=f"Buoy {number}", StageName="Prospecting", CloseDate="2029-03-31")
+    update = ("opportunity", "update", "--where", "Name LIKE 'Buoy%'")
+    code, rows, said = cosell(story, *update)
+    assert (code, rows) == (1, None), rows
+    assert said == (
+        "error: 101 records meet the condition: look at them with --dry-run first, then go on with --yes\n"
+    )
+    for confirmed in ("--dry-run", "--yes"):
+        code, rows, said = cosell(story, *update, confirmed)
+        assert code == 1 and {row["result"] for row in rows} == {"refused"} and len(rows) == 101, said
+        assert "101 refused" in said
 
 
 def test_referrals_are_answered_by_a_list(story: demo.Story) -> None:

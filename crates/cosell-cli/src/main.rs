@@ -55,7 +55,7 @@ enum Command {
     /// What an operator does with opportunities in the reps' place: in the CRM and at AWS, by the functions' own work.
     ///
     /// Each command takes an opportunity (`O1234567`), an invitation (`engi-…`), an engagement (`eng-…`) or the identifier of a
-    /// CRM record.
+    /// CRM record; most take several, or a condition that the CRM's records meet.
     #[command(subcommand)]
     Opportunity(commands::opportunity::Command),
     Solutions(commands::solutions::Args),

@@ -314,6 +314,9 @@ pub trait Crm: Send + Sync {
     /// The identifier of the record whose fields all have these values, the oldest when there are several. Text is
     /// compared as the CRM does it.
     async fn find(&self, object: &str, fields: &CrmFields) -> PortResult<Option<String>>;
+    /// The identifiers of at most `limit` records that meet a condition in the CRM's own query language. What is wrong with
+    /// the condition is [`PortError::Rejected`], in the CRM's words.
+    async fn select(&self, object: &str, condition: &str, limit: usize) -> PortResult<Vec<String>>;
     /// Creates a record and answers its identifier. Not safe to repeat: whoever can, looks with [`Crm::find`] first.
     async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String>;
     /// What a copy of a record starts with: every value that may be set on a new one. [`PortError::NotFound`] when there

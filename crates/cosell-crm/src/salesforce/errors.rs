@@ -27,6 +27,8 @@ pub(super) struct Call {
 pub(super) enum CallKind {
     /// A search or a description: no record can be missing or wrong, only what was asked.
     Query,
+    /// A search by a condition of an operator's, who is told what is wrong with it.
+    Condition,
     /// A reading by identifier.
     Read,
     /// A creation, or a write by a unique field, which creates what is missing.
@@ -186,6 +188,7 @@ fn class_of_code(problem: &Problem, kind: CallKind) -> Option<Class> {
         "PRECONDITION_FAILED" => Class::Conflict,
         "ENTITY_IS_DELETED" => Class::NotFound,
         "NOT_FOUND" if kind.has_identifier() => Class::NotFound,
+        "INVALID_FIELD" | "INVALID_TYPE" | "MALFORMED_QUERY" if kind == CallKind::Condition => Class::Rejected,
         "INVALID_SESSION_ID"
         | "API_CURRENTLY_DISABLED"
         | "API_DISABLED_FOR_ORG"
@@ -231,6 +234,7 @@ fn class_of_status(status: StatusCode, retry_after: Option<Duration>, kind: Call
         404 | 410 if kind.has_identifier() => Class::NotFound,
         // A refusal of a record's content comes as 400, or inside a success.
         200..=300 | 400 if kind.is_write() => Class::Rejected,
+        400 if kind == CallKind::Condition => Class::Rejected,
         _ => Class::Unauthorized,
     }
 }
@@ -413,6 +417,9 @@ mod tests {
             (404, r#"[{"errorCode":"NOT_FOUND","message":"m"}]"#, CallKind::Read, "not_found"),
             (404, r#"[{"errorCode":"ENTITY_IS_DELETED","message":"m"}]"#, CallKind::Read, "not_found"),
             (400, unknown, CallKind::Read, "unauthorized"),
+            (400, unknown, CallKind::Condition, "rejected"),
+            (403, unknown, CallKind::Condition, "unauthorized"),
+            (414, "", CallKind::Condition, "unauthorized"),
             (403, unknown, CallKind::Read, "unauthorized"),
             (409, "", CallKind::Update, "conflict"),
             (412, "", CallKind::Update, "conflict"),
@@ -497,6 +504,17 @@ mod tests {
             chain(&error),
             "upsert Opportunity is not allowed: Salesforce answered 400 INVALID_FIELD about Opportunity, Gone__c"
         );
+    }
+
+    #[test]
+    fn an_operator_is_told_what_is_wrong_with_the_condition() {
+        for code in ["INVALID_FIELD", "INVALID_TYPE", "MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR"] {
+            let body = format!(r#"[{{"message":"No such column 'Nmae'","errorCode":"{code}"}}]"#);
+            let PortError::Rejected { problems, .. } = answer(400, &body, CallKind::Condition) else {
+                panic!("{code}")
+            };
+            assert_eq!((problems[0].code.as_str(), problems[0].message.as_str()), (code, "No such column 'Nmae'"));
+        }
     }
 
     #[test]

@@ -316,6 +316,17 @@ impl Crm for Salesforce {
         found.await.map_err(|failure: Failure| failure.told(&call))
     }
 
+    async fn select(&self, object: &str, condition: &str, limit: usize) -> PortResult<Vec<String>> {
+        let what = format!("search {object} by a condition");
+        let statement = soql::meeting(object, condition, limit).map_err(|cause| misconfigured(&what, cause))?;
+        let call = Call { what, kind: CallKind::Condition, names: names(object, []) };
+        let found = async {
+            let (rows, _) = self.client.query(&statement, limit).await?;
+            Ok(rows.iter().map(values::identifier).collect::<Result<_, _>>()?)
+        };
+        found.await.map_err(|failure: Failure| failure.told(&call))
+    }
+
     async fn create(&self, object: &str, fields: &CrmFields) -> PortResult<String> {
         let what = format!("create {object}");
         check_names(object, [], fields).map_err(|cause| misconfigured(&what, cause))?;

@@ -1,4 +1,5 @@
-//! Builds SOQL. Names are checked, values pass through one escaping function, nothing else is put into a statement.
+//! Builds SOQL. Names are checked, values pass through one escaping function, an operator's own condition stands between
+//! parentheses, and nothing else is put into a statement.
 
 use std::fmt::Write;
 
@@ -79,6 +80,12 @@ pub(super) fn oldest(object: &str, fields: &CrmFields) -> Result<String, Invalid
     let conditions: Vec<String> = fields.iter().map(condition).collect::<Result<_, _>>()?;
     let conditions = conditions.join(" AND ");
     Ok(format!("SELECT Id FROM {object} WHERE {conditions} ORDER BY CreatedDate ASC, Id ASC LIMIT 1"))
+}
+
+/// At most `limit` records that meet an operator's condition. The parentheses keep it from bringing clauses of its own.
+pub(super) fn meeting(object: &str, condition: &str, limit: usize) -> Result<String, InvalidName> {
+    let object = plain_name(object, "an object")?;
+    Ok(format!("SELECT Id FROM {object} WHERE ({condition}) ORDER BY Id LIMIT {limit}"))
 }
 
 /// A statement without its condition.

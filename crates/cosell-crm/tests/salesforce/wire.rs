@@ -415,6 +415,28 @@ async fn finds_the_oldest() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_operators_condition_is_asked_page_by_page_and_judged_by_salesforce() -> Outcome {
+    let id = |number| json!({"attributes": {"type": "Opportunity"}, "Id": format!("00600000000000{number}AAA")});
+    let first = json!({"totalSize": 2, "done": false, "records": [id(1)],
+                       "nextRecordsUrl": "/services/data/v66.0/query/01g-1"});
+    let message =
+        "\nOpportunity WHERE (Nmae = 'x')\n                   ^\nNo such column 'Nmae' on entity 'Opportunity'.";
+    let invalid = json!([{"message": message, "errorCode": "INVALID_FIELD"}]);
+    let (org, crm) = Org::start([(200, first), (200, found(&[id(2)])), (400, invalid)]).await?;
+    let condition = "StageName = 'Proposal' AND Amount > 10000";
+    assert_eq!(crm.select("Opportunity", condition, 5).await?, ["006000000000001AAA", "006000000000002AAA"]);
+    let error = crm.select("Opportunity", "Nmae = 'x'", 5).await.err().ok_or("an error")?;
+    let PortError::Rejected { what, problems } = error else { panic!("a rejection, not {error}") };
+    assert_eq!(what, "search Opportunity by a condition");
+    assert_eq!((problems[0].code.as_str(), problems[0].message.as_str()), ("INVALID_FIELD", message));
+    let seen = org.seen();
+    let statement = "SELECT Id FROM Opportunity WHERE (StageName = 'Proposal' AND Amount > 10000) ORDER BY Id LIMIT 5";
+    assert_eq!(seen[0].query(), statement);
+    assert_eq!(seen[1].target, "/services/data/v66.0/query/01g-1");
+    Ok(())
+}
+
+#[tokio::test]
 async fn values_that_identify_nothing_are_not_searched_for() -> Outcome {
     let (org, crm) = Org::start([]).await?;
     let error = crm.find("Account", &CrmFields::new()).await.err().ok_or("an error")?;
@@ -594,6 +616,7 @@ async fn what_cannot_be_meant_is_not_sent() -> Outcome {
         crm.create("Lead/..", &none).await.err(),
         crm.find("Account", &CrmFields::from([("Name = '' OR Name".to_owned(), text("x"))])).await.err(),
         crm.find("Account WHERE", &CrmFields::from([("Name".to_owned(), text("x"))])).await.err(),
+        crm.select("Account WHERE", "Name = 'x'", 1).await.err(),
         crm.template("Account", "../Opportunity/006000000000001AAA").await.err(),
         crm.template("Account/..", "001000000000001AAA").await.err(),
         crm.describe("../limits").await.err(),

@@ -276,7 +276,7 @@ fn call(state: &mut State, request: &Request<'_>, now: Timestamp) -> Result<Repl
             let text = request
                 .parameter("q")
                 .ok_or_else(|| Failure::new(400, code::MALFORMED_QUERY, "The parameter q is missing"))?;
-            let (total, records) = query::run(salesforce, text, *kind == "queryAll", &base)?;
+            let (total, records) = query::run(salesforce, text, *kind == "queryAll", &base, now)?;
             Ok(Reply::new(StatusCode::OK, query::page(salesforce, total, records, batch_size(request), &base)))
         }
         ("GET", ["query" | "queryAll", cursor]) => {

@@ -1,7 +1,9 @@
 //! SOQL: its parser. The subset is what a connector asks: fields and parents of one object, conditions, order, limit.
 
-use jiff::Timestamp;
+use std::ops::Range;
+
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 
 /// A parsed query.
 #[derive(Debug, PartialEq)]
@@ -74,6 +76,8 @@ pub enum Literal {
     Date(Date),
     /// `2026-11-22T10:00:00Z`
     Datetime(Timestamp),
+    /// `TODAY`, `LAST_N_DAYS:30`, `THIS_QUARTER` and the like: the days that they stand for.
+    Days(Range<Date>),
 }
 
 /// A key of the order.
@@ -95,8 +99,8 @@ enum Token {
 }
 
 /// Parses a query or says what is malformed.
-pub fn parse(text: &str) -> Result<Query, String> {
-    let mut parser = Parser { tokens: tokens(text)?, position: 0 };
+pub fn parse(text: &str, today: Date) -> Result<Query, String> {
+    let mut parser = Parser { tokens: tokens(text)?, position: 0, today };
     let query = parser.query()?;
     match parser.peek() {
         None => Ok(query),
@@ -161,6 +165,7 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
 struct Parser {
     tokens: Vec<Token>,
     position: usize,
+    today: Date,
 }
 
 impl Parser {
@@ -270,24 +275,31 @@ impl Parser {
         Ok(Order { field, descending, nulls_last })
     }
 
-    /// One level of AND or OR: SOQL refuses to mix them without parentheses.
+    /// One level of AND, OR or NOT: SOQL refuses to mix them without parentheses.
     fn alternatives(&mut self) -> Result<Condition, String> {
-        let first = self.term()?;
-        let word = ["AND", "OR"].into_iter().find(|word| self.is_word(0, word));
-        let Some(word) = word else { return Ok(first) };
-        let mut terms = vec![first];
-        while self.take_word(word) {
-            terms.push(self.term()?);
+        let condition = if self.take_word("NOT") {
+            Condition::Not(Box::new(self.term()?))
+        } else {
+            let first = self.term()?;
+            let word = ["AND", "OR"].into_iter().find(|word| self.is_word(0, word));
+            let Some(word) = word else { return Ok(first) };
+            let mut terms = vec![first];
+            while self.take_word(word) {
+                terms.push(self.term()?);
+            }
+            if word == "AND" { Condition::And(terms) } else { Condition::Or(terms) }
+        };
+        match self.peek() {
+            Some(token @ Token::Word(word)) if ["AND", "OR"].iter().any(|other| word.eq_ignore_ascii_case(other)) => {
+                Err(format!("unexpected token: {}", shown(token)))
+            }
+            _ => Ok(condition),
         }
-        if self.is_word(0, "AND") || self.is_word(0, "OR") {
-            return Err("unexpected token: AND and OR need parentheses when mixed".to_owned());
-        }
-        Ok(if word == "AND" { Condition::And(terms) } else { Condition::Or(terms) })
     }
 
     fn term(&mut self) -> Result<Condition, String> {
-        if self.take_word("NOT") {
-            return Ok(Condition::Not(Box::new(self.term()?)));
+        if self.is_word(0, "NOT") {
+            return Err("unexpected token: 'NOT'".to_owned());
         }
         if self.take_symbol("(") {
             let inner = self.alternatives()?;
@@ -353,6 +365,9 @@ impl Parser {
         if let Some(date) = date(&word) {
             return Ok(Literal::Date(date));
         }
+        if let Some(days) = days(&word.to_ascii_uppercase(), self.today) {
+            return Ok(Literal::Days(days));
+        }
         let plain = word.chars().all(|letter| letter.is_ascii_digit() || "+-.eE".contains(letter));
         match word.parse::<f64>() {
             Ok(number) if plain => Ok(Literal::Number(number)),
@@ -365,9 +380,54 @@ fn date(word: &str) -> Option<Date> {
     (word.len() == 10 && word.as_bytes()[4] == b'-').then(|| word.parse().ok()).flatten()
 }
 
+/// The days that a date literal stands for. Weeks begin on Sunday, fiscal years in January.
+fn days(word: &str, today: Date) -> Option<Range<Date>> {
+    let (name, number) = match word.split_once(':') {
+        Some((name, number)) => (name, Some(number.parse::<i64>().ok().filter(|number| (1..=9_999).contains(number))?)),
+        None => (word, None),
+    };
+    let several = |prefix, suffix| name.strip_prefix(prefix)?.strip_suffix(suffix);
+    let one = |prefix| name.strip_prefix(prefix).filter(|unit| *unit != "DAY");
+    let (unit, first, count) = match (name, number) {
+        ("YESTERDAY", None) => ("DAY", -1, 1),
+        ("TODAY", None) => ("DAY", 0, 1),
+        ("TOMORROW", None) => ("DAY", 1, 1),
+        // Today counts as one more.
+        ("LAST_90_DAYS", None) => ("DAY", -90, 91),
+        ("NEXT_90_DAYS", None) => ("DAY", 1, 90),
+        ("LAST_N_DAYS", Some(number)) => ("DAY", -number, number + 1),
+        (_, None) => one("LAST_")
+            .map(|unit| (unit, -1, 1))
+            .or_else(|| one("THIS_").map(|unit| (unit, 0, 1)))
+            .or_else(|| one("NEXT_").map(|unit| (unit, 1, 1)))?,
+        (_, Some(number)) => several("LAST_N_", "S")
+            .map(|unit| (unit, -number, number))
+            .or_else(|| several("NEXT_N_", "S").map(|unit| (unit, 1, number)))
+            .or_else(|| several("N_", "S_AGO").map(|unit| (unit, -number, 1)))?,
+    };
+    let month = today.first_of_month();
+    let (now, step) = match unit {
+        "DAY" => (today, 1.day()),
+        "WEEK" => (today.checked_sub(today.weekday().to_sunday_zero_offset().days()).ok()?, 1.week()),
+        "MONTH" => (month, 1.month()),
+        "QUARTER" | "FISCAL_QUARTER" => (month.checked_sub(((month.month() - 1) % 3).months()).ok()?, 3.months()),
+        "YEAR" | "FISCAL_YEAR" => (today.first_of_year(), 1.year()),
+        _ => return None,
+    };
+    let after = |steps: i64| now.checked_add(step.checked_mul(steps).ok()?).ok();
+    Some(after(first)?..after(first + count)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A Wednesday.
+    const TODAY: Date = jiff::civil::date(2026, 11, 25);
+
+    fn parse(text: &str) -> Result<Query, String> {
+        super::parse(text, TODAY)
+    }
 
     fn path(text: &str) -> Vec<String> {
         text.split('.').map(str::to_owned).collect()
@@ -426,6 +486,45 @@ mod tests {
     }
 
     #[test]
+    fn date_literals_stand_for_days() {
+        for (word, first, end) in [
+            ("today", "2026-11-25", "2026-11-26"),
+            ("YESTERDAY", "2026-11-24", "2026-11-25"),
+            ("TOMORROW", "2026-11-26", "2026-11-27"),
+            ("LAST_90_DAYS", "2026-08-27", "2026-11-26"),
+            ("LAST_N_DAYS:2", "2026-11-23", "2026-11-26"),
+            ("NEXT_N_DAYS:2", "2026-11-26", "2026-11-28"),
+            ("N_DAYS_AGO:2", "2026-11-23", "2026-11-24"),
+            ("THIS_WEEK", "2026-11-22", "2026-11-29"),
+            ("LAST_N_WEEKS:2", "2026-11-08", "2026-11-22"),
+            ("NEXT_MONTH", "2026-12-01", "2027-01-01"),
+            ("THIS_QUARTER", "2026-10-01", "2027-01-01"),
+            ("LAST_FISCAL_QUARTER", "2026-07-01", "2026-10-01"),
+            ("NEXT_N_YEARS:3", "2027-01-01", "2030-01-01"),
+        ] {
+            let query = parse(&format!("SELECT Id FROM Opportunity WHERE CloseDate = {word}")).expect(word);
+            let Some(Condition::Compare { literals, .. }) = query.condition else { panic!("one comparison") };
+            let days = first.parse().expect("a date")..end.parse().expect("a date");
+            assert_eq!(literals, [Literal::Days(days)], "{word}");
+        }
+    }
+
+    #[test]
+    fn not_stands_alone_or_in_parentheses() {
+        for (condition, is_right) in [
+            ("NOT Name LIKE 'x%'", true),
+            ("NOT(Name = 'x' OR Name = 'y')", true),
+            ("City = 'y' AND (NOT Name LIKE 'x%')", true),
+            ("(NOT Name LIKE 'x%') OR City = 'y'", true),
+            ("City = 'y' AND NOT Name LIKE 'x%'", false),
+            ("NOT Name LIKE 'x%' AND City = 'y'", false),
+        ] {
+            let parsed = parse(&format!("SELECT Id FROM Lead WHERE ({condition}) ORDER BY Id LIMIT 5"));
+            assert_eq!(parsed.is_ok(), is_right, "{condition}: {parsed:?}");
+        }
+    }
+
+    #[test]
     fn what_is_malformed_is_refused() {
         for wrong in [
             "",
@@ -438,6 +537,10 @@ mod tests {
             "SELECT Id FROM Lead LIMIT many",
             "SELECT Id FROM Lead ORDER Name",
             "SELECT Id FROM Lead WHERE Name = x",
+            "SELECT Id FROM Lead WHERE CreatedDate = THIS_DAY",
+            "SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS",
+            "SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS:x",
+            "SELECT Id FROM Lead WHERE CreatedDate = THIS_DECADE",
             "SELECT Id; FROM Lead",
             "SELECT Id FROM Lead extra",
             "SELECT * FROM Lead",

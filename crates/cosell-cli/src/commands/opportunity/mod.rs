@@ -8,7 +8,8 @@ use cosell_model::{
     catalog::{Entity, picklist::REJECTION_REASON},
 };
 use cosell_sync::{
-    Progress,
+    Converger, Progress,
+    deliver::Deliver,
     dry::{Note, Notes, To},
     order::{Deed, Order},
     ports::Rejection,
@@ -29,15 +30,17 @@ pub enum Command {
     Show(show::Args),
     /// Shares records of the CRM with AWS now, as if the rep had ticked the check box. What is shared already stays as it is.
     ///
-    /// Example: `cosell opportunity share 006A0000001 --dry-run`
+    /// Example: `cosell opportunity share 006A0000001 --dry-run`, or
+    /// `cosell opportunity share --where "StageName = 'Proposal' AND Amount > 10000" --dry-run`
     Share(Many),
     /// Brings AWS in step with records of the CRM now. What AWS takes later waits, and goes by itself.
     ///
-    /// Example: `cosell opportunity update O1234567`
+    /// Example: `cosell opportunity update O1234567`, or `cosell opportunity update --where "LastModifiedDate = TODAY"`
     Update(Many),
     /// Accepts referrals, as if the rep had.
     ///
-    /// Example: `cosell opportunity accept engi-0123456789abc engi-0123456789abd`
+    /// Example: `cosell opportunity accept engi-0123456789abc engi-0123456789abd`, or
+    /// `cosell opportunity accept --where "ACE_Referral_Status__c = 'Pending' AND ACE_Customer_Country__c = 'DE'"`
     Accept(Many),
     /// Rejects referrals, as if the rep had. AWS hides them afterwards.
     ///
@@ -59,7 +62,8 @@ pub enum Command {
     Disassociate(Association),
     /// Gives opportunities to another owner: in the CRM, and at AWS.
     ///
-    /// Example: `cosell opportunity assign O1234567 --email jane@partner.example`
+    /// Example: `cosell opportunity assign O1234567 --email jane@partner.example`, or
+    /// `cosell opportunity assign --where "Owner.Email = 'joe@partner.example'" --email jane@partner.example`
     Assign {
         #[command(flatten)]
         many: Many,
@@ -89,11 +93,25 @@ pub enum Command {
 /// Records, and whether it is meant seriously.
 #[derive(Args)]
 pub struct Many {
-    /// The records. One that cannot be worked off does not stop the others; the exit code is then 1.
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// With `--where`: goes on although more than 100 records meet the condition.
+    #[arg(long, conflicts_with = "ids")]
+    yes: bool,
     #[command(flatten)]
     rehearse: Rehearse,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The records. One that cannot be worked off does not stop the others; the exit code is then 1.
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// In place of identifiers: the CRM's opportunities that meet a condition in the CRM's own query language. Of Salesforce's
+    /// SOQL that is what follows WHERE, such as `StageName = 'Proposal' AND Amount > 10000`.
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
 }
 
 #[derive(Args)]
@@ -128,7 +146,8 @@ fn entity(text: &str) -> Result<Entity, String> {
 impl Association {
     fn ordered(self, order: impl Fn(Entity, String) -> Order) -> (Many, Order) {
         let Self { id, entity_type, entity, rehearse } = self;
-        (Many { ids: vec![id], rehearse }, order(entity_type, entity))
+        let which = Which { ids: vec![id], condition: None };
+        (Many { which, yes: false, rehearse }, order(entity_type, entity))
     }
 }
 
@@ -145,7 +164,7 @@ pub async fn run(stack: &str, format: Format, command: Command) -> Result<(), Er
         Command::Close { many, lost: Some(reason), .. } => (many, Order::Lose(reason)),
         Command::Close { many, lost: None, aws_account_id, .. } => (many, Order::Launch(aws_account_id)),
     };
-    carry_out(&Stack::find(stack).await?, format, &many, &order).await
+    carry_out(&Stack::find(stack).await?, format, many, &order).await
 }
 
 /// How a record's order ended.
@@ -176,10 +195,36 @@ struct Row {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0} record(s) could not be worked off")]
-struct Unfinished(usize);
+enum OpportunityError {
+    #[error("{0} record(s) could not be worked off")]
+    Unfinished(usize),
+    #[error("{0} records meet the condition: look at them with --dry-run first, then go on with --yes")]
+    Unconfirmed(usize),
+    #[error("more than {0} records meet the condition: narrow it down")]
+    TooMany(usize),
+}
 
-async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) -> Result<(), Error> {
+/// So many records a condition may mean before somebody has to confirm that.
+const UNCONFIRMED: usize = 100;
+/// So many records are worked off in one run at most: about what AWS takes in a day.
+const MOST: usize = 10_000;
+
+/// The records that are meant.
+async fn chosen(deliver: &Deliver, Many { which, yes, rehearse }: Many) -> Result<Vec<String>, Error> {
+    let Some(condition) = which.condition else { return Ok(which.ids) };
+    let Converger { crm, mapping, .. } = &deliver.from_aws.converger;
+    let ids = crm.select(&mapping.opportunity.object, &condition, MOST + 1).await?;
+    if ids.len() > MOST {
+        return Err(OpportunityError::TooMany(MOST).into());
+    }
+    if ids.len() > UNCONFIRMED && !yes && !rehearse.dry_run {
+        return Err(OpportunityError::Unconfirmed(ids.len()).into());
+    }
+    eprintln!("{} record(s) meet the condition", ids.len());
+    Ok(ids)
+}
+
+async fn carry_out(stack: &Stack, format: Format, many: Many, order: &Order) -> Result<(), Error> {
     let deliver = stack.deliver().await?;
     let (deliver, notes) = if many.rehearse.dry_run {
         let (deliver, notes) = cosell_sync::dry::rehearsal(deliver);
@@ -187,8 +232,9 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
     } else {
         (deliver, None)
     };
+    let ids = chosen(&deliver, many).await?;
     let (mut bar, mut rows) = (Bar::new(), Vec::new());
-    for id in &many.ids {
+    for id in &ids {
         let mut attempts = 0_usize;
         let work = async || {
             attempts += 1;
@@ -229,7 +275,7 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
                 calls,
             },
         });
-        bar.show(Progress { step: "working off", done: rows.len(), of: Some(many.ids.len()) });
+        bar.show(Progress { step: "working off", done: rows.len(), of: Some(ids.len()) });
     }
     drop(bar);
     print(format, &rows)?;
@@ -238,11 +284,14 @@ async fn carry_out(stack: &Stack, format: Format, many: &Many, order: &Order) ->
         *counts.entry(row.result).or_default() += 1;
     }
     let counted: Vec<String> = counts.iter().map(|(end, count)| format!("{count} {}", output::word(end))).collect();
-    eprintln!("{}{}", counted.join(", "), if notes.is_some() { "; nothing was written" } else { "" });
+    if !counted.is_empty() {
+        let nothing = if notes.is_some() { "; nothing was written" } else { "" };
+        eprintln!("{}{nothing}", counted.join(", "));
+    }
     let is_bad = |end: &End| matches!(end, End::Failed(_) | End::Carried(Deed::Refused));
     match counts.iter().filter(|(end, _)| is_bad(end)).map(|(_, count)| count).sum() {
         0 => Ok(()),
-        bad => Err(Unfinished(bad).into()),
+        bad => Err(OpportunityError::Unfinished(bad).into()),
     }
 }
 
