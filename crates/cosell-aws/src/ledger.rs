@@ -317,7 +317,9 @@ impl Ledger for DynamoLedger {
             writes.extend(self.waiting_write(&what, link)?);
         }
         self.transaction(&what, writes).await?;
-        links.iter_mut().for_each(|link| link.version += 1);
+        for link in links {
+            link.version += 1;
+        }
         Ok(())
     }
 

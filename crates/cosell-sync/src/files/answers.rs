@@ -25,9 +25,9 @@ use crate::{
 /// What AWS made of one record of a file.
 struct Answer<'a> {
     shipped: &'a Shipped,
-    /// AWS's identifier, if it took the record or had it already.
-    taken: Option<Option<&'a str>>,
-    /// What helps, if it did not.
+    /// AWS's identifier, if it names one.
+    ace_id: Option<&'a str>,
+    /// What helps; nothing where AWS took the record, or has it already.
     remedy: Remedy,
     /// Whether it was refused because of its company: AWS took nothing of the file.
     in_company: bool,
@@ -108,19 +108,18 @@ impl Settle {
         let shown = self.in_crm(manifest.kind, &link).await?;
         if link.in_file() != Some(&manifest.key) {
             // Settled by an earlier delivery, of which only the last step may be missing.
-            if answer.taken.is_some() {
+            if answer.remedy == Remedy::Nothing {
                 self.go_on(&link, shown.as_ref()).await?;
             }
             return Ok(End::Known);
         }
         converger.unclaimed(&link)?;
         let waits = link.to_aws.keys().filter_map(|key| manifest.kind.field(key)).collect();
-        let end = match answer.taken {
-            Some(ace_id) => {
-                self.taken(&mut link, manifest.kind, ace_id, processed);
-                End::Taken
-            }
-            None => self.not_taken(&mut link, &answer),
+        let end = if answer.remedy == Remedy::Nothing {
+            taken(&mut link, manifest.kind, answer.ace_id, processed);
+            End::Taken
+        } else {
+            self.not_taken(&mut link, &answer)
         };
         // The link last: whatever is cut before is done again.
         if let Some((object, crm)) = &shown {
@@ -154,24 +153,6 @@ impl Settle {
             return Ok(());
         };
         Ok(self.converger.to_aws.send(&[push::message(object, crm)?]).await?)
-    }
-
-    /// What AWS took is what both sides say from now on, unless AWS has shown something newer meanwhile.
-    fn taken(&self, link: &mut Link, kind: Kind, ace_id: Option<&str>, processed: Option<Timestamp>) {
-        if let Some(key) = ace_id.and_then(|id| ace_key(kind, id)).filter(|_| link.of_kind(kind).is_none()) {
-            link.also(key);
-        }
-        let shown_later =
-            moment(link.last_modified.as_deref()).zip(processed).is_some_and(|(shown, done)| shown > done);
-        if !shown_later {
-            let mut base = link.base(kind);
-            for (field, value) in Record::from_json(kind, &link.to_aws).iter().flat_map(Record::iter) {
-                base.set(field, value.clone());
-            }
-            link.set_base(&base);
-        }
-        link.to_aws.clear();
-        set_stage(link, Stage::Answered);
     }
 
     /// What becomes of a record that AWS did not take.
@@ -238,6 +219,23 @@ impl Settle {
     }
 }
 
+/// What AWS took is what both sides say from now on, unless AWS has shown something newer meanwhile.
+fn taken(link: &mut Link, kind: Kind, ace_id: Option<&str>, processed: Option<Timestamp>) {
+    if let Some(key) = ace_id.and_then(|id| ace_key(kind, id)).filter(|_| link.of_kind(kind).is_none()) {
+        link.also(key);
+    }
+    let shown_later = moment(link.last_modified.as_deref()).zip(processed).is_some_and(|(shown, done)| shown > done);
+    if !shown_later {
+        let mut base = link.base(kind);
+        for (field, value) in Record::from_json(kind, &link.to_aws).iter().flat_map(Record::iter) {
+            base.set(field, value.clone());
+        }
+        link.set_base(&base);
+    }
+    link.to_aws.clear();
+    set_stage(link, Stage::Answered);
+}
+
 fn set_stage(link: &mut Link, stage: Stage) {
     if let Some(shipment) = &mut link.shipment {
         shipment.stage = stage;
@@ -283,13 +281,13 @@ fn matched<'a>(all: &'a [Shipped], results: &'a Results) -> Vec<Answer<'a>> {
                 vec![said("NOT_ANSWERED", "AWS's answer to the file does not mention the record")]
             };
             let remedy = if whole { Remedy::Edit } else { Remedy::Retry };
-            return Answer { shipped, taken: None, remedy, in_company: whole && all.len() > 1, said };
+            return Answer { shipped, ace_id: None, remedy, in_company: whole && all.len() > 1, said };
         };
         let remedy = result.remedy().unwrap_or(Remedy::Nothing);
         let errors = result.errors.iter().map(|text| said(remedy.code(), text));
         let warnings = result.warnings.iter().map(|text| said("WARNING", text));
-        let taken = (remedy == Remedy::Nothing).then_some(result.aws_id.as_deref());
-        Answer { shipped, taken, remedy, in_company: false, said: errors.chain(warnings).collect() }
+        let said = errors.chain(warnings).collect();
+        Answer { shipped, ace_id: result.aws_id.as_deref(), remedy, in_company: false, said }
     });
     answers.collect()
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 
 use cosell_model::{
     Kind, LeadId, OpportunityId, Record,
@@ -130,7 +130,7 @@ impl Settle {
         let mut message = format!("payload {version}: {settled} record(s) settled, {refused} refused");
         for (count, what) in [(left_out, "left out"), (superseded, "twice in the file")] {
             if count > 0 {
-                message.push_str(&format!(", {count} {what}"));
+                let _ = write!(message, ", {count} {what}");
             }
         }
         let problems = unknown.into_iter().map(|name| Rejection {
