@@ -12,7 +12,7 @@ use crate::{
         Entity, OTHER_SOLUTION, Picklist, Required, Type, picklist,
         postal_code::{self, PostalCodes},
     },
-    life_cycle::{Access, Stage, Standing, State},
+    life_cycle::{Access, ReviewStatus, Stage, Standing, State},
     phone,
 };
 
@@ -291,6 +291,13 @@ impl<'c> Check<'c> {
             Operation::Create => self.in_files(),
             Operation::Update => false,
         }
+    }
+
+    /// Whether it is a whole record that AWS has reviewed, or is about to.
+    fn is_under_way(&self) -> bool {
+        let Case { operation, standing, .. } = *self.case;
+        let sent = standing.status.is_some_and(|status| status != ReviewStatus::PendingSubmission);
+        operation == Operation::Update && sent && !self.sparse()
     }
 
     /// Whether the record is no whole one: an update in a file names what changes, and nothing else.
@@ -595,6 +602,9 @@ impl<'c> Check<'c> {
         } else if self.submits() && !named && !described && !self.v1() {
             let message = "AWS needs a solution or Marketplace product before it reviews the opportunity";
             self.add("solutionOffered", Rule::Solution, message, "choose one, or describe it in otherSolutionOffered");
+        } else if self.is_under_way() && !named && !described {
+            let message = "AWS keeps one solution or Marketplace product at least of what it was sent";
+            self.add("solutionOffered", Rule::Solution, message, "choose another one first");
         }
         if self.stage() == Some(Stage::Launched) && !self.filled("awsAccountId") && !self.case.standing.isv {
             let message = "AWS needs the customer's account because stage is `Launched`";

@@ -512,7 +512,12 @@ impl Outgoing {
         changes.iter().for_each(|(field, value)| merged.set(field, value.clone()));
         let mut wrong = validate(&merged, &checked_for(Operation::Update, standing, now));
         // What AWS has it takes back; what it always wants and lacks, it wants with the next update, whatever that changes.
-        let is_due = |problem: &Problem| changes.value(problem.field).is_some() || is_always_wanted(problem);
+        // A missing solution is the fault of the last one that goes, or of the stage that needs one.
+        let moves = || changes.iter().any(|(field, _)| field.entity().is_some() || field.key == "stage");
+        let is_due = |problem: &Problem| {
+            let touched = changes.value(problem.field).is_some();
+            touched || is_always_wanted(problem) || (problem.rule == Rule::Solution && moves())
+        };
         wrong.retain(|problem| !changes.is_empty() && is_due(problem));
         Self { changes, merged, later, never, wrong }
     }

@@ -99,8 +99,8 @@ async fn what_cannot_be_done_says_why_and_how_to_mend_it() {
 
     world.rep_edits("Opportunity", DEAL, &[("ACE_Industry__c", json!("Energy - Oil and Gas"))]);
     ordered(&world, DEAL, Order::Share).await;
-    let refused = ordered(&world, DEAL, Order::Assign("jane@partner.example".into())).await;
-    assert_eq!(refused.why, Some(Why::NotMapped("opportunityOwnerEmail".into())));
+    let refused = ordered(&world, DEAL, Order::Associate(Entity::Offer, "offer-1".into())).await;
+    assert_eq!(refused.why, Some(Why::NotMapped("offers".into())));
 }
 
 #[tokio::test]
