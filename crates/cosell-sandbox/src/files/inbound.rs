@@ -76,13 +76,7 @@ pub async fn run(world: Arc<World>, bucket: Bucket) {
 }
 
 async fn round(world: &World, bucket: &Bucket) -> Result<(), String> {
-    let released = world.with(|state, _| {
-        let free = state.switches.file_results;
-        if free { std::mem::take(&mut state.files.held) } else { Vec::new() }
-    });
-    for (key, content) in released {
-        bucket.put(&key, content).await?;
-    }
+    release(world, bucket).await?;
     let mut lying: Vec<(Lying, Kind)> = Vec::new();
     for kind in KINDS {
         let folder = format!("{}-inbound/", kind.as_str());
@@ -91,49 +85,50 @@ async fn round(world: &World, bucket: &Bucket) -> Result<(), String> {
     lying.sort();
     for (file, kind) in lying {
         meet(world, bucket, &file, kind).await?;
+        release(world, bucket).await?;
     }
     Ok(())
 }
 
+/// Puts the results into the bucket, unless they are held back.
+async fn release(world: &World, bucket: &Bucket) -> Result<(), String> {
+    let next = || world.with(|state, _| state.files.held.front().filter(|_| state.switches.file_results).cloned());
+    while let Some((key, content)) = next() {
+        bucket.put(&key, content).await?;
+        world.with(|state, _| state.files.held.pop_front());
+    }
+    Ok(())
+}
+
+/// Works a file off and puts it away; its result waits until it is released.
 async fn meet(world: &World, bucket: &Bucket, file: &Lying, kind: Kind) -> Result<(), String> {
     let content = bucket.get(&file.key).await?;
     let folder = format!("{}-inbound", kind.as_str());
     let name = file.key.strip_prefix(&format!("{folder}/")).unwrap_or(&file.key).to_owned();
-    let archived = format!("{folder}-archive/{name}");
-    if world.with(|state, now| state.files.repeats(&file.key, now)) {
-        bucket.put(&archived, content).await?;
-        return bucket.delete(&file.key).await;
+    if world.with(|state, now| state.files.is_new(file, now)) {
+        let (result, ending) = match world.with(|state, now| state.take(kind, file, &content, now)) {
+            Err(reason) => {
+                let result = refusal(&reason);
+                world.with(|state, now| state.files.note(&file.key, 0, 0, Some(reason), now));
+                (result, ".error.json")
+            }
+            Ok(taken) => {
+                let outcomes = work_off(world, kind, &taken).await;
+                let succeeded = outcomes.iter().filter(|outcome| outcome.errors.is_empty()).count();
+                world.with(|state, now| state.files.note(&file.key, outcomes.len(), succeeded, None, now));
+                (results(&outcomes, succeeded), "_result.json")
+            }
+        };
+        world.with(|state, now| {
+            let folder = format!("{folder}-processed-results");
+            let (stem, day) = (without_extension(&name), now.strftime("%Y/%m/%d"));
+            let content = finished(result, &state.settings.spms_id, &file.key, now);
+            for folder in [format!("{folder}-archive/{day}"), folder] {
+                state.files.held.push_back((format!("{folder}/{stem}{ending}"), content.clone()));
+            }
+        });
     }
-    let taken = world.with(|state, now| state.take(kind, file, &content, now));
-    let (result, stem, ending) = match taken {
-        Err(reason) => {
-            world.with(|state, now| state.files.note(&file.key, 0, 0, Some(reason.clone()), now));
-            (refusal(&reason), without_extension(&name), ".error.json")
-        }
-        Ok(taken) => {
-            let outcomes = work_off(world, kind, &taken).await;
-            let succeeded = outcomes.iter().filter(|outcome| outcome.errors.is_empty()).count();
-            world.with(|state, now| state.files.note(&file.key, outcomes.len(), succeeded, None, now));
-            (results(&outcomes, succeeded), without_extension(&name), "_result.json")
-        }
-    };
-    let results = world.with(|state, now| {
-        let folder = format!("{folder}-processed-results");
-        let day = now.strftime("%Y/%m/%d");
-        let content = finished(result, &state.settings.spms_id, &file.key, now);
-        let files = [format!("{folder}/{stem}{ending}"), format!("{folder}-archive/{day}/{stem}{ending}")]
-            .map(|key| (key, content.clone()));
-        if state.switches.file_results {
-            Some(files)
-        } else {
-            state.files.held.extend(files);
-            None
-        }
-    });
-    bucket.put(&archived, content).await?;
-    if let Some([result, copy]) = results {
-        tokio::try_join!(bucket.put(&copy.0, copy.1), bucket.put(&result.0, result.1))?;
-    }
+    bucket.put(&format!("{folder}-archive/{name}"), content).await?;
     bucket.delete(&file.key).await
 }
 
@@ -181,13 +176,21 @@ async fn work_off(world: &World, kind: Kind, taken: &Taken) -> Vec<Outcome> {
 }
 
 impl Exchange {
-    /// Whether a file of this name was there before; it is only put away then.
-    fn repeats(&mut self, key: &str, now: Timestamp) -> bool {
-        let repeats = !self.names.insert(key.to_owned());
-        if repeats {
-            self.note(key, 0, 0, Some("the name was used before, the file is only archived".to_owned()), now);
+    /// Whether no file of this name was met before. One that was is only put away, also if it is the same file, which
+    /// could not be put away the last time.
+    fn is_new(&mut self, file: &Lying, now: Timestamp) -> bool {
+        match self.keys.get(&file.key) {
+            None => {
+                self.keys.insert(file.key.clone(), file.modified);
+                return true;
+            }
+            Some(first) if *first == file.modified => {}
+            Some(_) => {
+                let reason = "the name was used before, the file is only archived".to_owned();
+                self.note(&file.key, 0, 0, Some(reason), now);
+            }
         }
-        repeats
+        false
     }
 
     fn note(&mut self, key: &str, records: usize, succeeded: usize, refused: Option<String>, now: Timestamp) {
@@ -381,9 +384,12 @@ mod tests {
     #[test]
     fn a_name_is_worked_off_once_and_odd_ones_are_counted() {
         let mut exchange = Exchange::new(1);
-        assert!(!exchange.repeats("lead-inbound/a.json", noon()));
-        assert!(!exchange.repeats("opportunity-inbound/a.json", noon()));
-        assert!(exchange.repeats("lead-inbound/a.json", noon()));
+        let mut is_new = |modified: i128, key: &str| exchange.is_new(&Lying { modified, key: key.to_owned() }, noon());
+        assert!(is_new(1, "lead-inbound/a.json"));
+        assert!(is_new(1, "opportunity-inbound/a.json"));
+        assert!(!is_new(2, "lead-inbound/a.json"));
+        assert!(!is_new(1, "lead-inbound/a.json"), "left behind");
+        assert_eq!(exchange.met.len(), 1, "only the second one is news");
         assert!(is_odd("lead-inbound/a.json") && is_odd("lead-inbound/a_13012026120000.json"));
         assert!(!is_odd("lead-inbound/a_03092026235959.json"));
     }

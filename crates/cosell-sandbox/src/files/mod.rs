@@ -10,7 +10,7 @@ pub mod outbound;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use cosell_model::{Kind, PayloadVersion};
 use jiff::Timestamp;
@@ -30,11 +30,12 @@ pub struct Exchange {
     pub sides: BTreeMap<String, Side>,
     /// Every file that was met, in order.
     pub met: Vec<Met>,
-    names: HashSet<String>,
+    /// Every key that was met, with the time of its first file.
+    keys: HashMap<String, i128>,
     taken: VecDeque<Timestamp>,
     highest: BTreeMap<Kind, PayloadVersion>,
-    /// Result files that wait for their switch: key and content.
-    held: Vec<(String, Vec<u8>)>,
+    /// Result files that are not in the bucket yet: key and content.
+    held: VecDeque<(String, Vec<u8>)>,
     /// What was exported last, by id: a digest.
     exported: BTreeMap<String, u64>,
     /// How many files were exported: their names are told apart by it.
@@ -65,10 +66,10 @@ impl Exchange {
             leads: Leads::new(seed),
             sides: BTreeMap::new(),
             met: Vec::new(),
-            names: HashSet::new(),
+            keys: HashMap::new(),
             taken: VecDeque::new(),
             highest: BTreeMap::new(),
-            held: Vec::new(),
+            held: VecDeque::new(),
             exported: BTreeMap::new(),
             exports: 0,
         }
