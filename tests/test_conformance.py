@@ -22,8 +22,8 @@ import botocore.session
 import pytest
 import requests
 import simple_salesforce
-from simple_salesforce import exceptions as sf_errors
 from sandbox import Aws, eventually
+from simple_salesforce import exceptions as sf_errors
 from stack import ACE_BUCKET, BINARIES, SPMS_ID, Stack
 
 BINARY = BINARIES / "cosell-sandbox"
@@ -1614,7 +1614,7 @@ def partner():
         yield Partner(stack)
 
 
-def deal(partner_id, **changes):
+def deal_in_a_file(partner_id, **changes):
     return {
         "partnerCrmUniqueIdentifier": partner_id,
         "customerCompanyName": "Hafen Nord",
@@ -1638,7 +1638,7 @@ def deal(partner_id, **changes):
 
 
 def test_a_file_of_opportunities_is_worked_off_record_by_record(partner):
-    result = partner.sends("opportunity", [deal("006-one"), deal("006-two", customerCompanyName=None)])
+    result = partner.sends("opportunity", [deal_in_a_file("006-one"), deal_in_a_file("006-two", customerCompanyName=None)])
     assert (result["success"], result["isApiError"], result["apiErrors"]) == ("PARTIAL", False, None)
     assert result["spmsId"] == SPMS_ID and result["fileName"].startswith("opportunity-inbound/")
     one, two = result["inboundApiResults"]
@@ -1662,7 +1662,7 @@ def test_a_file_of_opportunities_is_worked_off_record_by_record(partner):
     stem = name.removesuffix(".json")
     assert f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/{stem}_result.json" in copies
 
-    again = partner.sends("opportunity", [deal("006-one", nextStep="Call")])
+    again = partner.sends("opportunity", [deal_in_a_file("006-one", nextStep="Call")])
     assert "Record is not editable" in again["inboundApiResults"][0]["errors"][0]
     partner.aws.reviews(one["apnCrmUniqueIdentifier"], "Approved")
     change = {"partnerCrmUniqueIdentifier": "006-one", "nextStep": "Call", "city": None}
@@ -1675,7 +1675,7 @@ def test_a_file_of_opportunities_is_worked_off_record_by_record(partner):
 
 
 def test_a_file_is_refused_as_a_whole(partner):
-    body = {"version": "2.0", "spmsId": SPMS_ID, "opportunities": [deal("006-none")]}
+    body = {"version": "2.0", "spmsId": SPMS_ID, "opportunities": [deal_in_a_file("006-none")]}
     for stem, content, ending, why in [
         ("csv", b"a,b", "csv", "only .json files"),
         ("broken", b"{", "json", "not of type object"),
@@ -1696,7 +1696,7 @@ def test_a_file_is_refused_as_a_whole(partner):
 
 
 def test_a_file_of_the_same_name_is_only_archived(partner):
-    partner.sends("opportunity", [deal("006-named")], stem="same")
+    partner.sends("opportunity", [deal_in_a_file("006-named")], stem="same")
     key = "opportunity-inbound-processed-results/same_result.json"
     partner.s3.delete_object(Bucket=ACE_BUCKET, Key=key)
     partner.put("opportunity", "same", {"novel": 1})
@@ -1764,7 +1764,7 @@ def test_a_referral_in_files(partner):
 def test_results_of_files_are_held_back_when_switched_off(partner):
     partner.aws.switches(file_results=False)
     try:
-        records = [deal("006-held")]
+        records = [deal_in_a_file("006-held")]
         partner.put("opportunity", "held", {"version": "2.0", "spmsId": SPMS_ID, "opportunities": records})
         eventually("the file is gone", lambda: "held.json" not in partner.names("opportunity-inbound"))
         eventually("it is worked off", lambda: any(it["key"].endswith("/held.json") for it in partner.aws.files()))

@@ -144,6 +144,25 @@ fn an_update_changes_what_it_says_and_null_deletes() {
 }
 
 #[test]
+fn an_owner_is_a_user_of_partner_central() {
+    let mut state = state();
+    let id = made(&mut state, "006A");
+    stand(&mut state, &id, "Approved", "Prospect");
+    let mut owner = |email: Value| {
+        let record = json!({"partnerCrmUniqueIdentifier": "006A", "opportunityOwnerEmail": email});
+        settle(&mut state, &record)?;
+        let record = opportunities::record(&state, opportunity(&state, &id), noon());
+        Ok::<_, Vec<String>>(record.text("opportunityOwnerName").unwrap_or_default().to_owned())
+    };
+    assert_eq!(owner(json!("sales@partner.example")), Ok("Sasha Sales".to_owned()));
+    assert_eq!(
+        owner(json!("nobody@partner.example")),
+        Err(vec!["opportunityOwnerEmail: User not found in Partner Central".to_owned()])
+    );
+    assert_eq!(owner(Value::Null), Ok("Alex Alliance".to_owned()));
+}
+
+#[test]
 fn windows_follow_the_status() {
     let mut state = state();
     let id = made(&mut state, "006A");

@@ -31,7 +31,7 @@ pub fn associate(state: &mut State, id: &str, said: &Record, adds: bool, now: Ti
 }
 
 /// Files name an offer by its last part.
-pub fn identifier(entity: Entity, item: &str, state: &State) -> String {
+fn identifier(entity: Entity, item: &str, state: &State) -> String {
     match entity {
         Entity::Offer if !item.starts_with("arn:") => {
             format!("arn:aws:aws-marketplace:us-east-1:{}:AWSMarketplace/Offer/{item}", state.settings.account)
@@ -53,20 +53,13 @@ pub fn beside_the_body(state: &mut State, id: &str, said: &Record) {
                 None => opportunity.team.extend(text::normal(&Json::Object(changed))),
             }
         }
-        let owner = opportunity.team.iter_mut().find(|member| member["BusinessTitle"] == "OpportunityOwner");
-        if let Some(owner) = owner
-            && let Some((first, last)) =
-                owner["Email"].as_str().and_then(fields::user).and_then(|it| it.split_once(' '))
-        {
-            owner["FirstName"] = json!(first);
-            owner["LastName"] = json!(last);
-        }
+        own(&mut opportunity.team);
     }
     let side = state.files.sides.entry(id.to_owned()).or_default();
-    let own = said.iter().filter(|(field, _)| {
+    let beside = said.iter().filter(|(field, _)| {
         field.api.is_none() && !["partnerAcceptanceStatus", "rejectionReason"].contains(&field.key)
     });
-    for (field, value) in own {
+    for (field, value) in beside {
         match value.as_text() {
             Some(text) => side.own.insert(field.key, text.to_owned()),
             None => side.own.remove(field.key),
@@ -78,6 +71,18 @@ pub fn object(json: Json) -> Map<String, Json> {
     match json {
         Json::Object(object) => object,
         _ => Map::new(),
+    }
+}
+
+/// An owner has the name of the user; without one the first user owns it.
+fn own(team: &mut [Json]) {
+    let Some(owner) = team.iter_mut().find(|member| member["BusinessTitle"] == "OpportunityOwner") else { return };
+    if owner["Email"].is_null() {
+        owner["Email"] = json!(fields::USERS[0].0);
+    }
+    if let Some((first, last)) = owner["Email"].as_str().and_then(fields::user).and_then(|name| name.split_once(' ')) {
+        owner["FirstName"] = json!(first);
+        owner["LastName"] = json!(last);
     }
 }
 
@@ -102,7 +107,7 @@ pub fn overlay(body: &mut Map<String, Json>, patch: &Map<String, Json>) {
     }
 }
 
-pub fn lay(target: &mut Map<String, Json>, patch: &Map<String, Json>) {
+fn lay(target: &mut Map<String, Json>, patch: &Map<String, Json>) {
     for (key, value) in patch {
         match (target.get_mut(key), value) {
             (Some(Json::Object(inner)), Json::Object(patch)) => lay(inner, patch),
