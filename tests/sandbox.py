@@ -106,6 +106,35 @@ class Aws:
         """How many there are of everything."""
         return self._call("GET", "/state")
 
+    def leads(self, count: int, **members: Any) -> list[str]:
+        """New leads, in the files' words; their companies end in 1 to `count`."""
+        return self._call("POST", "/leads", {"count": count, **members})["Ids"]
+
+    def makes_lead(self, **members: Any) -> str:
+        return self._call("POST", "/leads", members)["Ids"][0]
+
+    def lead(self, lead: str) -> dict[str, Any]:
+        """A lead as AWS has it, unmasked, in the files' words."""
+        return self._call("GET", f"/leads/{lead}")
+
+    def all_leads(self) -> list[dict[str, Any]]:
+        return self._call("GET", "/leads")
+
+    def edits_lead(self, lead: str, **members: Any) -> None:
+        self._call("PATCH", f"/leads/{lead}", members)
+
+    def refers_by_file(self, expires_in_seconds: int = 14 * 24 * 3600, **opportunity: Any) -> str:
+        """A referral that waits for its answer in a file."""
+        return self.creates(Referral={"expires_in_seconds": expires_in_seconds}, **opportunity)
+
+    def exports(self, **how: Any) -> list[str]:
+        """Writes what changed into files, `records_per_file` each: their keys."""
+        return self._call("POST", "/files/export", how)["keys"]
+
+    def files(self) -> list[dict[str, Any]]:
+        """What became of each file that AWS found."""
+        return self._call("GET", "/files")
+
     def drops(self, folder: str, name: str, **content: Any) -> None:
         self._call("POST", "/files/drop", {"folder": folder, "name": name, **content})
 

@@ -116,6 +116,7 @@ class Stack:
     salesforce: str
     control: str
     sandbox_ports: list[int]
+    s3_weather: bool = False
     processes: list[Process] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -136,14 +137,38 @@ class Stack:
         binaries: Path = BINARIES,
         mapping: Path = MAPPING,
         auth: bool = True,
+        s3_weather: bool = False,
     ) -> Stack:
-        """Starts the emulator and the sandbox and deploys the template. Leaves nothing behind when it fails."""
+        """Starts the emulator and the sandbox and deploys the template. Leaves nothing behind when it fails.
+
+        With `s3_weather` the functions reach S3 through the sandbox, so that it can fail on them.
+        """
         _require(binaries, mapping)
-        cls.forget(name)
+        return cls._brought_up(
+            lambda: cls._on_free_ports(name, partner_central, salesforce, s3_weather),
+            lambda stack: stack._start(dict(parameters or {}), binaries, mapping, auth),
+        )
+
+    @classmethod
+    def bare(cls, name: str, *, binaries: Path = BINARIES, auth: bool = True) -> Stack:
+        """The emulator and the sandbox with every face, and nothing deployed."""
+
+        def start(stack: Stack) -> None:
+            (stack.directory / "tmp").mkdir(parents=True)
+            stack._start_emulator(auth)
+            stack._await_emulator()
+            stack._start_sandbox(binaries)
+            stack._await_sandbox()
+
+        return cls._brought_up(lambda: cls._on_free_ports(name, None, None, True), start)
+
+    @classmethod
+    def _brought_up(cls, make: Callable[[], Stack], start: Callable[[Stack], None]) -> Stack:
         for attempt in range(3):
-            stack = cls._on_free_ports(name, partner_central, salesforce)
+            stack = make()
+            cls.forget(stack.name)
             try:
-                stack._start(dict(parameters or {}), binaries, mapping, auth)
+                start(stack)
             except PortTaken:
                 stack.down()
                 if attempt == 2:
@@ -177,10 +202,12 @@ class Stack:
         shutil.rmtree(LOCAL / name, ignore_errors=True)
 
     @classmethod
-    def _on_free_ports(cls, name: str, partner_central: str | None, salesforce: str | None) -> Stack:
+    def _on_free_ports(
+        cls, name: str, partner_central: str | None, salesforce: str | None, s3_weather: bool
+    ) -> Stack:
         # The functions inherit the emulator's environment, which must name the sandbox's ports, and the sandbox needs
         # the emulator: so all ports are chosen first.
-        emulator, *faces = _free_ports(4)
+        emulator, *faces = _free_ports(5 if s3_weather else 4)
         sandbox = [f"http://{HOST}:{port}" for port in faces]
         return cls(
             name,
@@ -189,6 +216,7 @@ class Stack:
             salesforce=salesforce or sandbox[1],
             control=sandbox[2],
             sandbox_ports=faces,
+            s3_weather=s3_weather,
         )
 
     def environment(self) -> dict[str, str]:
@@ -283,10 +311,12 @@ class Stack:
             "SFTP_ENABLED": "0",
             "AUTH": "true" if auth else "false",
         }
+        if self.s3_weather:
+            environment["AWS_ENDPOINT_URL_S3"] = f"http://{HOST}:{self.sandbox_ports[3]}"
         self._run("emulator", [sys.executable, str(Path(__file__).resolve()), "emulator"], environment)
 
     def _start_sandbox(self, binaries: Path) -> None:
-        partner_central, salesforce, control = self.sandbox_ports
+        partner_central, salesforce, control, *s3 = self.sandbox_ports
         command = [
             str(binaries / "cosell-sandbox"),
             *("--partner-central-port", str(partner_central)),
@@ -297,6 +327,7 @@ class Stack:
             *("--ace-bucket", ACE_BUCKET),
             *("--spms-id", SPMS_ID),
             *("--catalog", "Sandbox"),
+            *(argument for port in s3 for argument in ("--s3-port", str(port))),
         ]
         self._run("sandbox", command, {**self._bare_environment(), **OPERATOR, "AWS_ENDPOINT_URL": self.endpoint})
 

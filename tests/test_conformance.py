@@ -1,6 +1,6 @@
 """The sandbox against clients that nobody here wrote: boto3 speaks to its Partner Central, simple-salesforce to its org.
 
-The binary runs by itself on free ports, without an emulator.
+The binary runs by itself on free ports, without an emulator; the tests of the files have one of their own.
 """
 
 import contextlib
@@ -22,8 +22,9 @@ import botocore.session
 import pytest
 import requests
 import simple_salesforce
+from sandbox import Aws, eventually
 from simple_salesforce import exceptions as sf_errors
-from stack import BINARIES
+from stack import ACE_BUCKET, BINARIES, SPMS_ID, Stack
 
 BINARY = BINARIES / "cosell-sandbox"
 VERSION = "66.0"
@@ -1538,3 +1539,260 @@ def test_latency_slows_a_face_down(aws, sandbox):
     started = time.monotonic()
     aws.list_solutions(Catalog="Sandbox")
     assert time.monotonic() - started >= 0.3
+
+
+# Files
+
+
+PUT = {"ACL": "bucket-owner-full-control", "ServerSideEncryption": "AES256"}
+
+
+class Partner:
+    """A partner with keys of an IAM user, who speaks to the bucket with boto3."""
+
+    def __init__(self, stack):
+        iam = stack.client("iam")
+        iam.create_user(UserName="partner")
+        rights = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+        iam.put_user_policy(UserName="partner", PolicyName="bucket", PolicyDocument=policy)
+        self.key = iam.create_access_key(UserName="partner")["AccessKey"]
+        self.aws = Aws(stack.control)
+        self.s3 = self.client(stack.endpoint)
+        self.endpoint = stack.endpoint
+        self.through_weather = f"http://127.0.0.1:{stack.sandbox_ports[3]}"
+        self.selling = boto3.client(
+            "partnercentral-selling",
+            endpoint_url=stack.partner_central,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def client(self, endpoint, **config):
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-west-2",
+            aws_access_key_id=self.key["AccessKeyId"],
+            aws_secret_access_key=self.key["SecretAccessKey"],
+            config=botocore.config.Config(s3={"addressing_style": "path"}, proxies={}, **config),
+        )
+
+    def names(self, folder):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=ACE_BUCKET, Prefix=f"{folder}/")
+        return [item["Key"].removeprefix(f"{folder}/") for page in pages for item in page.get("Contents", [])]
+
+    def get(self, key):
+        return json.loads(self.s3.get_object(Bucket=ACE_BUCKET, Key=key)["Body"].read())
+
+    def put(self, kind, stem, body, ending="json"):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.s3.put_object(Bucket=ACE_BUCKET, Key=f"{kind}-inbound/{stem}.{ending}", Body=content, **PUT)
+
+    def sends(self, kind, records, stem=None, version="2.0"):
+        """Puts a file and waits for its result."""
+        stem = stem or f"{uuid.uuid4().hex}_{datetime.datetime.now(datetime.UTC):%m%d%Y%H%M%S}"
+        records_name = "leads" if kind == "lead" else "opportunities"
+        self.put(kind, stem, {"version": version, "spmsId": SPMS_ID, records_name: records})
+        return self.result(kind, f"{stem}_result.json")
+
+    def result(self, kind, name):
+        folder = f"{kind}-inbound-processed-results"
+        eventually(f"{name} in {folder}", lambda: name in self.names(folder))
+        return self.get(f"{folder}/{name}")
+
+    def exported(self, kind, **how):
+        """The records of the files that an export writes now."""
+        files = [self.get(key) for key in self.aws.exports(**how) if key.startswith(f"{kind}-outbound/")]
+        return [record for file in files for record in file["leads" if kind == "lead" else "opportunities"]]
+
+
+@pytest.fixture(scope="module")
+def partner():
+    with Stack.bare("conformance-files") as stack:
+        yield Partner(stack)
+
+
+def deal_in_a_file(partner_id, **changes):
+    return {
+        "partnerCrmUniqueIdentifier": partner_id,
+        "customerCompanyName": "Hafen Nord",
+        "customerWebsite": "https://hafen.example",
+        "industry": "Transportation & Logistics",
+        "country": "Germany",
+        "postalCode": "20457",
+        "city": "Hamburg",
+        "partnerProjectTitle": "Berths",
+        "projectDescription": "Berths are planned on paper and ships wait in the river.",
+        "useCase": "Containers & Serverless",
+        "deliveryModel": "SaaS or PaaS",
+        "salesActivities": "Initialized discussions with customer",
+        "expectedMonthlyAwsRevenue": 1000,
+        "targetCloseDate": in_days(90),
+        "partnerPrimaryNeedFromAws": "Co-Sell - Architectural Validation;Co-Sell - Technical Consultation",
+        "IsOppFromMarketingActivity": "No",
+        "solutionOffered": ["S-1234567"],
+        **changes,
+    }
+
+
+def test_a_file_of_opportunities_is_worked_off_record_by_record(partner):
+    result = partner.sends("opportunity", [deal_in_a_file("006-one"), deal_in_a_file("006-two", customerCompanyName=None)])
+    assert (result["success"], result["isApiError"], result["apiErrors"]) == ("PARTIAL", False, None)
+    assert result["spmsId"] == SPMS_ID and result["fileName"].startswith("opportunity-inbound/")
+    one, two = result["inboundApiResults"]
+    assert one == {
+        "warnings": None,
+        "partnerCrmUniqueIdentifier": "006-one",
+        "isSuccess": True,
+        "errors": None,
+        "apnCrmUniqueIdentifier": one["apnCrmUniqueIdentifier"],
+    }
+    assert (two["isSuccess"], two["errors"]) == (False, ["customerCompanyName: is required"])
+    assert two["apnCrmUniqueIdentifier"] is None
+    known = partner.selling.get_opportunity(Catalog="Sandbox", Identifier=one["apnCrmUniqueIdentifier"])
+    assert known["LifeCycle"]["ReviewStatus"] == "Submitted"
+    assert known["RelatedEntityIdentifiers"]["Solutions"] == ["S-1234567"]
+
+    name = result["fileName"].removeprefix("opportunity-inbound/")
+    eventually("the file is gone", lambda: name not in partner.names("opportunity-inbound"))
+    assert name in partner.names("opportunity-inbound-archive")
+    copies = partner.names("opportunity-inbound-processed-results-archive")
+    stem = name.removesuffix(".json")
+    assert f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/{stem}_result.json" in copies
+
+    again = partner.sends("opportunity", [deal_in_a_file("006-one", nextStep="Call")])
+    assert "Record is not editable" in again["inboundApiResults"][0]["errors"][0]
+    partner.aws.reviews(one["apnCrmUniqueIdentifier"], "Approved")
+    change = {"partnerCrmUniqueIdentifier": "006-one", "nextStep": "Call", "city": None}
+    assert partner.sends("opportunity", [change])["success"] == "ALL"
+    assert "No new update" in partner.sends("opportunity", [change])["inboundApiResults"][0]["errors"][0]
+    known = partner.selling.get_opportunity(Catalog="Sandbox", Identifier=one["apnCrmUniqueIdentifier"])
+    assert known["LifeCycle"]["NextSteps"] == "Call" and "City" not in known["Customer"]["Account"]["Address"]
+    met = next(met for met in partner.aws.files() if met["key"] == result["fileName"])
+    assert (met["records"], met["succeeded"], met["refused"], met["odd_name"]) == (2, 1, None, False)
+
+
+def test_a_file_is_refused_as_a_whole(partner):
+    body = {"version": "2.0", "spmsId": SPMS_ID, "opportunities": [deal_in_a_file("006-none")]}
+    for stem, content, ending, why in [
+        ("csv", b"a,b", "csv", "only .json files"),
+        ("broken", b"{", "json", "not of type object"),
+        ("stranger", {**body, "spmsId": "7"}, "json", "spmsId"),
+        ("empty", {**body, "opportunities": []}, "json", "0 records"),
+        ("many", {**body, "opportunities": [{}] * 501}, "json", "501 records"),
+        ("large", json.dumps(body).encode() + b" " * 2**20, "json", "1 MB"),
+        ("old", {**body, "version": "1.0"}, "json", "after version 2.0"),
+    ]:
+        if stem == "old":
+            partner.sends("opportunity", [{}])
+        partner.put("opportunity", stem, content, ending)
+        result = partner.result("opportunity", f"{stem}.error.json")
+        assert (result["success"], result["isApiError"], result["inboundApiResults"]) == ("NONE", True, None)
+        assert why in result["apiErrors"][0], stem
+        assert result["fileName"] == f"opportunity-inbound/{stem}.{ending}"
+    assert not any(it["body"].get("PartnerOpportunityIdentifier") == "006-none" for it in partner.aws.opportunities())
+
+
+def test_a_file_of_the_same_name_is_only_archived(partner):
+    partner.sends("opportunity", [deal_in_a_file("006-named")], stem="same")
+    key = "opportunity-inbound-processed-results/same_result.json"
+    partner.s3.delete_object(Bucket=ACE_BUCKET, Key=key)
+    partner.put("opportunity", "same", {"novel": 1})
+    eventually("the file is gone", lambda: "same.json" not in partner.names("opportunity-inbound"))
+    assert partner.get("opportunity-inbound-archive/same.json") == {"novel": 1}
+    assert "same_result.json" not in partner.names("opportunity-inbound-processed-results")
+
+
+def test_a_file_needs_its_acl_and_its_encryption(partner):
+    for missing in PUT:
+        headers = {name: value for name, value in PUT.items() if name != missing}
+        with pytest.raises(botocore.exceptions.ClientError) as denied:
+            partner.s3.put_object(Bucket=ACE_BUCKET, Key="lead-inbound/denied.json", Body=b"{}", **headers)
+        assert denied.value.response["Error"]["Code"] == "AccessDenied", missing
+
+
+def test_leads_in_files(partner):
+    partner.aws.leads(3, company="Hafen")
+    first, *_ = partner.exported("lead", records_per_file=2)
+    assert [first[name] for name in ("company", "email", "fullName")] == ["Accept To View"] * 3
+    assert (first["currentLeadStage"], first["partnerCrmLeadId"]) == (None, None)
+    assert "firstName" not in first
+    assert partner.exported("lead") == [], "nothing changed since"
+    answer = {
+        "apnCrmUniqueIdentifier": first["apnCrmUniqueIdentifier"],
+        "partnerCrmLeadId": "00Q-one",
+        "currentLeadStage": "Accepted",
+        "status": "Research",
+    }
+    result = partner.sends("lead", [answer])
+    assert result["inboundApiResults"][0]["partnerCrmUniqueIdentifier"] == "00Q-one"
+    assert result["success"] == "ALL", result
+    (accepted,) = partner.exported("lead")
+    assert (accepted["company"], accepted["fullName"]) == ("Hafen 1", "Casey Customer")
+    assert (accepted["status"], accepted["partnerCrmLeadId"]) == ("Research", "00Q-one")
+    partner.aws.edits_lead(first["apnCrmUniqueIdentifier"], city="Kiel")
+    assert [lead["city"] for lead in partner.exported("lead")] == ["Kiel"]
+    assert partner.aws.lead(first["apnCrmUniqueIdentifier"])["firstName"] == "Casey"
+
+
+def test_a_referral_in_files(partner):
+    partner.aws.switches(file_exports=True)
+    try:
+        partner.exported("opportunity")
+        contact = {"FirstName": "Casey", "LastName": "Customer", "Email": "casey@customer.example"}
+        referral = partner.aws.refers_by_file(Customer={"Contacts": [contact]})
+        with pytest.raises(botocore.exceptions.ClientError):
+            partner.selling.get_opportunity(Catalog="Sandbox", Identifier=referral)
+        (masked,) = partner.exported("opportunity")
+        assert [masked[name] for name in ("customerEmail", "country")] == ["Accept To View"] * 2
+        assert (masked["opportunityOwnership"], masked["partnerAcceptanceStatus"]) == ("AWS Referral", None)
+        assert masked["acceptBy"] > in_days(13)
+        ids = {"apnCrmUniqueIdentifier": referral, "partnerCrmUniqueIdentifier": "006-referred"}
+        early = partner.sends("opportunity", [{**ids, "nextStep": "Call"}])
+        assert early["success"] == "NONE"
+        assert partner.sends("opportunity", [{**ids, "partnerAcceptanceStatus": "Accepted"}])["success"] == "ALL"
+        (shown,) = partner.exported("opportunity")
+        assert (shown["customerEmail"], shown["country"]) == ("casey@customer.example", "United States")
+        assert (shown["partnerAcceptanceStatus"], shown["partnerCrmUniqueIdentifier"]) == ("Accepted", "006-referred")
+        assert partner.selling.get_opportunity(Catalog="Sandbox", Identifier=referral)["Id"] == referral
+    finally:
+        partner.aws.switches(file_exports=False)
+
+
+def test_results_of_files_are_held_back_when_switched_off(partner):
+    partner.aws.switches(file_results=False)
+    try:
+        records = [deal_in_a_file("006-held")]
+        partner.put("opportunity", "held", {"version": "2.0", "spmsId": SPMS_ID, "opportunities": records})
+        eventually("the file is gone", lambda: "held.json" not in partner.names("opportunity-inbound"))
+        eventually("it is worked off", lambda: any(it["key"].endswith("/held.json") for it in partner.aws.files()))
+        assert "held_result.json" not in partner.names("opportunity-inbound-processed-results")
+    finally:
+        partner.aws.switches(file_results=True)
+    assert partner.result("opportunity", "held_result.json")["success"] == "ALL"
+
+
+def test_files_meet_bad_weather(partner):
+    s3 = partner.client(partner.through_weather, retries={"total_max_attempts": 1})
+    s3.put_object(Bucket=ACE_BUCKET, Key="weather/a.txt", Body=b"x" * 100_000, **PUT)
+    assert len(s3.get_object(Bucket=ACE_BUCKET, Key="weather/a.txt")["Body"].read()) == 100_000
+    assert s3.head_object(Bucket=ACE_BUCKET, Key="weather/a.txt")["ContentLength"] == 100_000
+    assert s3.list_objects_v2(Bucket=ACE_BUCKET, Prefix="weather/")["KeyCount"] == 1
+    operations = partner.aws.call_summary()["s3"]["operations"]
+    assert set(operations) == {"PutObject", "GetObject", "HeadObject", "ListObjectsV2"}
+    for kinds, code in [(["throttle"], "SlowDown"), (["error"], None)]:
+        partner.aws.weathers("s3", 100, kinds=kinds)
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            s3.get_object(Bucket=ACE_BUCKET, Key="weather/a.txt")
+        assert refused.value.response["Error"]["Code"] in ([code] if code else ["InternalError", "ServiceUnavailable"])
+        partner.aws.clears()
+    partner.aws.weathers("s3", 100, kinds=["drop"])
+    with pytest.raises(botocore.exceptions.HTTPClientError):
+        s3.get_object(Bucket=ACE_BUCKET, Key="weather/a.txt")
+    partner.aws.clears()
+    partner.aws.breaks("s3", status=500, count=1, operation="DeleteObject", after=True)
+    with pytest.raises(botocore.exceptions.ClientError):
+        s3.delete_object(Bucket=ACE_BUCKET, Key="weather/a.txt")
+    assert partner.names("weather") == [], "only the answer was lost"

@@ -52,6 +52,7 @@ pub fn summary(calls: &VecDeque<Call>) -> Value {
             "quota": {"read": quota(Class::Read), "write": quota(Class::Write)},
         },
         "salesforce": {"operations": tallies(calls, Face::Salesforce)},
+        "s3": {"operations": tallies(calls, Face::S3)},
     })
 }
 
@@ -132,6 +133,7 @@ mod tests {
                     },
                 },
                 "salesforce": {"operations": {"query": {"count": 1, "acted": 1, "by_status": {"200": 1}}}},
+                "s3": {"operations": {}},
             })
         );
     }

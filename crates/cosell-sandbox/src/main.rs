@@ -6,6 +6,7 @@ mod calls;
 mod control;
 mod files;
 mod partner_central;
+mod s3;
 mod salesforce;
 #[cfg(test)]
 mod sdk_tests;
@@ -28,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use files::bucket::Bucket;
 use world::{Settings, State, World};
 
 /// The other side of the wire: Partner Central, a Salesforce org, AWS's half of the files.
@@ -43,6 +45,12 @@ struct Arguments {
     /// Port of the control API; 0 lets the system choose.
     #[arg(long, default_value_t = 0)]
     control_port: u16,
+    /// Port of the emulator's S3, passed through with weather; 0 lets the system choose, without it there is none.
+    #[arg(long)]
+    s3_port: Option<u16>,
+    /// Seconds between two exports to files.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    export_seconds: u64,
     /// Where to write the ports as JSON once all of them listen.
     #[arg(long)]
     ports_file: Option<PathBuf>,
@@ -70,6 +78,7 @@ struct Arguments {
 struct Aws {
     eventbridge: aws_sdk_eventbridge::Client,
     s3: aws_sdk_s3::Client,
+    endpoint: String,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -94,18 +103,26 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("no signal handler: {error}"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("no signal handler: {error}"))?;
     let aws = if arguments.no_bus { None } else { Some(connect().await?) };
-    if let Some(aws) = &aws {
-        files::ensure_bucket(&aws.s3, &arguments.ace_bucket).await?;
-    }
+    let bucket = match &aws {
+        Some(aws) => Some(Bucket::ensure(aws.s3.clone(), &arguments.ace_bucket).await?),
+        None => None,
+    };
     let partner_central = listen(arguments.partner_central_port).await?;
     let salesforce = listen(arguments.salesforce_port).await?;
     let control = listen(arguments.control_port).await?;
-    let ports = json!({
+    let s3 = match arguments.s3_port {
+        Some(port) => Some(listen(port).await?),
+        None => None,
+    };
+    let mut ports = json!({
         "partner_central": port(&partner_central)?,
         "salesforce": port(&salesforce)?,
         "control": port(&control)?,
         "pid": std::process::id(),
     });
+    if let Some(s3) = &s3 {
+        ports["s3"] = json!(port(s3)?);
+    }
     let settings = Settings {
         catalog: arguments.catalog,
         account: arguments.account,
@@ -117,13 +134,22 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let seed = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
     let (sender, receiver) = mpsc::unbounded_channel();
     let world = Arc::new(World::new(State::new(settings, seed), Box::new(Timestamp::now), sender));
-    let (eventbridge, s3) = aws.map(|aws| (aws.eventbridge, aws.s3)).unzip();
+    let (eventbridge, endpoint) = aws.map(|aws| (aws.eventbridge, aws.endpoint)).unzip();
     tokio::spawn(bus::run(Arc::clone(&world), eventbridge, receiver));
     tokio::spawn(tick(Arc::clone(&world)));
+    if let Some(bucket) = &bucket {
+        let every = Duration::from_secs(arguments.export_seconds);
+        tokio::spawn(files::inbound::run(Arc::clone(&world), bucket.clone()));
+        tokio::spawn(files::outbound::run(Arc::clone(&world), bucket.clone(), every));
+    }
+    if let Some(listener) = s3 {
+        let endpoint = endpoint.ok_or("--s3-port needs an AWS endpoint: not with --no-bus")?;
+        tokio::spawn(wire::serve(listener, s3::router(Arc::clone(&world), &endpoint)?));
+    }
     for (listener, router) in [
         (partner_central, partner_central::router(Arc::clone(&world))),
         (salesforce, salesforce::router(Arc::clone(&world))),
-        (control, control::router(Arc::clone(&world), s3)),
+        (control, control::router(Arc::clone(&world), bucket)),
     ] {
         tokio::spawn(wire::serve(listener, router));
     }
@@ -149,9 +175,9 @@ fn write_whole(path: &PathBuf, text: &str) -> Result<(), String> {
 
 async fn connect() -> Result<Aws, String> {
     let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
-    if config.endpoint_url().is_none() {
+    let Some(endpoint) = config.endpoint_url().map(str::to_owned) else {
         return Err("AWS_ENDPOINT_URL is not set: the sandbox never talks to AWS itself (or use --no-bus)".to_owned());
-    }
+    };
     let bus = aws_sdk_eventbridge::config::Builder::from(&config)
         .region(config.region().cloned().unwrap_or_else(|| Region::from_static("us-east-1")))
         .build();
@@ -159,7 +185,11 @@ async fn connect() -> Result<Aws, String> {
         .region(Region::from_static("us-west-2"))
         .force_path_style(true)
         .build();
-    Ok(Aws { eventbridge: aws_sdk_eventbridge::Client::from_conf(bus), s3: aws_sdk_s3::Client::from_conf(files) })
+    Ok(Aws {
+        eventbridge: aws_sdk_eventbridge::Client::from_conf(bus),
+        s3: aws_sdk_s3::Client::from_conf(files),
+        endpoint,
+    })
 }
 
 async fn listen(port: u16) -> Result<TcpListener, String> {

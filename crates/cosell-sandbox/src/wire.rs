@@ -121,18 +121,60 @@ pub struct Answer {
 pub async fn answer(
     world: &World,
     line: &Line,
-    (face, operation): (Face, &str),
+    call: (Face, &str),
     act: impl FnOnce(&mut State, Timestamp) -> Answer,
     refuse: impl FnOnce(&Refusal) -> Answer,
 ) -> Response {
-    let (wait, mishap) = world.arrival(face, operation);
-    tokio::time::sleep(wait).await;
-    let acted = mishap.as_ref().is_none_or(|mishap| mishap.acted);
-    let weather = mishap.as_ref().and_then(|mishap| mishap.weather);
-    let ending = mishap.map_or(Ending::Slow(Duration::ZERO), |mishap| mishap.ending);
-    let (late, response) = world.with(|state, now| {
-        let done = if acted { act(state, now) } else { Answer::default() };
-        let (late, given) = match ending {
+    let fate = Fate::of(world, call).await;
+    let end = world.with(|state, now| {
+        let done = if fate.acted { act(state, now) } else { Answer::default() };
+        fate.end(state, now, done, refuse)
+    });
+    finish(line, end).await
+}
+
+/// [`answer`] for what is not acted on here but somewhere else.
+pub async fn pass(
+    world: &World,
+    line: &Line,
+    call: (Face, &str),
+    act: impl Future<Output = Answer>,
+    refuse: impl FnOnce(&Refusal) -> Answer,
+) -> Response {
+    let fate = Fate::of(world, call).await;
+    let done = if fate.acted { act.await } else { Answer::default() };
+    let end = world.with(|state, now| fate.end(state, now, done, refuse));
+    finish(line, end).await
+}
+
+/// How late an answer is; none when it is lost.
+type End = (Duration, Option<Response>);
+
+/// What is in the way of one request.
+struct Fate<'a> {
+    face: Face,
+    operation: &'a str,
+    acted: bool,
+    weather: Option<Kind>,
+    ending: Ending,
+}
+
+impl<'a> Fate<'a> {
+    async fn of(world: &World, (face, operation): (Face, &'a str)) -> Self {
+        let (wait, mishap) = world.arrival(face, operation);
+        tokio::time::sleep(wait).await;
+        Self {
+            face,
+            operation,
+            acted: mishap.as_ref().is_none_or(|mishap| mishap.acted),
+            weather: mishap.as_ref().and_then(|mishap| mishap.weather),
+            ending: mishap.map_or(Ending::Slow(Duration::ZERO), |mishap| mishap.ending),
+        }
+    }
+
+    /// Remembers the call.
+    fn end(self, state: &mut State, now: Timestamp, done: Answer, refuse: impl FnOnce(&Refusal) -> Answer) -> End {
+        let (late, given) = match self.ending {
             Ending::Slow(late) => (late, Some(done)),
             Ending::Drop => (Duration::ZERO, None),
             Ending::Refused(refusal) => {
@@ -140,20 +182,23 @@ pub async fn answer(
             }
         };
         let own_error = given.as_ref().and_then(|given| given.error.clone());
-        let struck = weather.map(|kind| kind.name().to_owned());
+        let struck = self.weather.map(|kind| kind.name().to_owned());
         state.record(Call {
-            face,
-            operation: operation.to_owned(),
+            face: self.face,
+            operation: self.operation.to_owned(),
             status: given.as_ref().map(|given| given.response.status().as_u16()),
             at: now,
-            acted,
+            acted: self.acted,
             target_id: given.as_ref().and_then(|given| given.target_id.clone()),
-            error: if weather == Some(Kind::Slow) { own_error.or(struck) } else { struck.or(own_error) },
-            weather,
+            error: if self.weather == Some(Kind::Slow) { own_error.or(struck) } else { struck.or(own_error) },
+            weather: self.weather,
         });
         (late, given.map(|given| given.response))
-    });
-    // The call stands in the list before the wait: a client that gives up takes its handler with it.
+    }
+}
+
+/// The call stands in the list before the wait: a client that gives up takes its handler with it.
+async fn finish(line: &Line, (late, response): End) -> Response {
     tokio::time::sleep(late).await;
     response.unwrap_or_else(|| {
         line.cut();

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::calls::Call;
+use crate::files::Exchange;
 use crate::partner_central::Store;
 use crate::salesforce::Org;
 use crate::weather::{Ending, Mishap, Refusal, Weather};
@@ -55,6 +56,8 @@ pub struct State {
     pub partner_central: Store,
     /// The CRM.
     pub salesforce: Org,
+    /// What passes through the files.
+    pub files: Exchange,
     /// Requests seen, without bodies.
     pub calls: VecDeque<Call>,
     /// Failures to act out.
@@ -84,6 +87,8 @@ pub enum Face {
     PartnerCentral,
     /// The CRM's API.
     Salesforce,
+    /// The emulator's S3, passed through.
+    S3,
 }
 
 /// A failure to act out on purpose.
@@ -109,13 +114,24 @@ pub struct Fault {
     until: Option<Timestamp>,
 }
 
-/// Behaviours that are off until somebody turns them on.
-#[derive(Debug, Clone, Default, Serialize)]
+/// Behaviours that somebody may turn on or off.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[derive(Debug, Clone, Serialize)]
 pub struct Switches {
     /// Answer free text with its colons escaped.
     pub escape_text: bool,
     /// Enforce the documented call quotas.
     pub enforce_quotas: bool,
+    /// Export opportunities to files, too; leads always are.
+    pub file_exports: bool,
+    /// Put results of files into the bucket; while it is off they are held back.
+    pub file_results: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { escape_text: false, enforce_quotas: false, file_exports: false, file_results: true }
+    }
 }
 
 /// An event for the bus.
@@ -180,6 +196,7 @@ impl State {
             settings,
             partner_central: Store::new(seed),
             salesforce: Org::new(seed),
+            files: Exchange::new(seed),
             calls: VecDeque::new(),
             faults: Vec::new(),
             weather: BTreeMap::new(),

@@ -1,28 +1,30 @@
 //! The control API: AWS's people, the weather, and a look behind the scenes.
 
+mod files;
 mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_s3::Client;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State as Shared};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::files::bucket::Bucket;
+use crate::files::opportunities::{Referral, Side};
 use crate::partner_central::errors::{ApiError, Problem};
 use crate::partner_central::table::{Rows, TABLE, check};
 use crate::partner_central::{Opportunity, RELATED, operations, text};
 use crate::weather::{Forecast, Weather};
 use crate::world::{Face, Fault, State, World};
-use crate::{calls, files, salesforce};
+use crate::{calls, salesforce};
 
 /// Most opportunities that one request makes.
 const MOST_AT_ONCE: u64 = 10_000;
@@ -33,7 +35,7 @@ type Answer = Result<(StatusCode, Value), Refusal>;
 #[derive(Clone)]
 struct Control {
     world: Arc<World>,
-    files: Option<Client>,
+    bucket: Option<Bucket>,
 }
 
 /// A refused control request.
@@ -91,7 +93,7 @@ fn ok(body: Value) -> (StatusCode, Value) {
 }
 
 /// The control API's routes.
-pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
+pub fn router(world: Arc<World>, bucket: Option<Bucket>) -> Router {
     Router::new()
         .route("/health", get(async || respond(StatusCode::OK, &json!({"status": "ok"}))))
         .route("/state", get(view_state))
@@ -114,11 +116,15 @@ pub fn router(world: Arc<World>, files: Option<Client>) -> Router {
         .route("/latency", post(set_latency))
         .route("/switches", get(switches).post(set_switches))
         .route("/salesforce/{object}", get(rows))
-        .route("/files/drop", post(drop_file))
+        .route("/files", get(files::list))
+        .route("/files/drop", post(files::drop_file))
+        .route("/files/export", post(files::export))
+        .route("/leads", get(files::list_leads).post(files::create_leads))
+        .route("/leads/{id}", get(files::view_lead).patch(files::edit_lead))
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(50 << 20))
-        .with_state(Control { world, files })
+        .with_state(Control { world, bucket })
 }
 
 async fn no_route(method: Method, uri: Uri) -> Response {
@@ -218,6 +224,19 @@ struct Extras {
     team: Option<Vec<Value>>,
     related: Option<Body>,
     summary: Option<Body>,
+    referral: Option<NewReferral>,
+}
+
+/// A referral that is answered by file.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewReferral {
+    #[serde(default = "two_weeks")]
+    expires_in_seconds: u32,
+}
+
+fn two_weeks() -> u32 {
+    14 * 24 * 3600
 }
 
 /// Whether events tell of the change, as they do unless somebody says otherwise.
@@ -247,6 +266,13 @@ fn take_extras(body: &mut Body) -> Result<Extras, Refusal> {
     }
     if let Some(value) = body.shift_remove("RelatedEntityIdentifiers") {
         extras.related = Some(object("RelatedEntityIdentifiers", value)?);
+    }
+    if let Some(value) = body.shift_remove("Referral") {
+        let referral = serde_json::from_value(value).map_err(|error| Refusal::bad(format!("Referral: {error}")))?;
+        if extras.origin.as_deref().is_some_and(|origin| origin != "AWS Referral") {
+            return Err(Refusal::bad("Referral is for Origin AWS Referral"));
+        }
+        extras.referral = Some(referral);
     }
     if let Some(value) = body.shift_remove("Summary") {
         let summary = object("Summary", value)?;
@@ -323,7 +349,7 @@ fn new_body(given: &Body, now: Timestamp) -> Result<Body, Refusal> {
 }
 
 fn put_opportunity(state: &mut State, body: &Body, extras: Extras, now: Timestamp) -> Result<String, Refusal> {
-    let ring = extras.ring;
+    let (ring, referral) = (extras.ring, extras.referral);
     let origin = extras.origin.as_deref().unwrap_or("AWS Referral");
     let opportunity = operations::new_opportunity(state, body.clone(), origin, now);
     let id = opportunity.id.clone();
@@ -337,25 +363,41 @@ fn put_opportunity(state: &mut State, body: &Body, extras: Extras, now: Timestam
         state.partner_central.opportunities.remove(&id);
         return Err(refusal);
     }
-    if ring {
+    if let Some(referral) = referral {
+        // Until it is accepted it is one of the files only.
+        if let Some(opportunity) = state.partner_central.opportunities.get_mut(&id) {
+            opportunity.hidden = true;
+        }
+        let accept_by = now + SignedDuration::from_secs(i64::from(referral.expires_in_seconds));
+        state.files.sides.insert(id.clone(), Side::of(Referral::open(accept_by)));
+    } else if ring {
         state.ring_opportunity("Opportunity Created", &id, now);
     }
     Ok(id)
 }
 
 async fn list_opportunities(Shared(control): Shared<Control>) -> Response {
-    answered(Ok(ok(control.world.with(|state, _| state.partner_central.opportunities.values().map(behind).collect()))))
+    answered(Ok(ok(control.world.with(|state, now| {
+        state.partner_central.opportunities.values().map(|known| behind(state, known, now)).collect()
+    }))))
 }
 
 async fn view_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>) -> Response {
-    answered(control.world.with(|state, _| {
+    answered(control.world.with(|state, now| {
         let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
-        Ok(ok(behind(known)))
+        Ok(ok(behind(state, known, now)))
     }))
 }
 
 /// An opportunity as it is stored.
-fn behind(known: &Opportunity) -> Value {
+fn behind(state: &State, known: &Opportunity, now: Timestamp) -> Value {
+    let referral = state.files.sides.get(&known.id).and_then(|side| side.referral.as_ref()).map(|referral| {
+        json!({
+            "acceptBy": text::millis(referral.accept_by),
+            "answer": referral.answer(now),
+            "rejectionReason": referral.reason,
+        })
+    });
     json!({
         "Id": known.id,
         "Origin": known.origin,
@@ -365,12 +407,16 @@ fn behind(known: &Opportunity) -> Value {
         "OpportunityTeam": known.team,
         "RelatedEntityIdentifiers": known.related,
         "Summary": known.summary,
+        "Referral": referral,
     })
 }
 
 async fn edit_opportunity(Shared(control): Shared<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     answered(read::<Body>(&body).and_then(|mut given| {
         let extras = take_extras(&mut given)?;
+        if extras.referral.is_some() {
+            return Err(Refusal::bad("Referral is for a new opportunity"));
+        }
         control.world.with(|state, now| {
             let known = state.partner_central.opportunities.get(&id).ok_or_else(|| Refusal::absent("opportunity"))?;
             let mut body = known.body.clone();
@@ -648,6 +694,8 @@ async fn set_latency(Shared(control): Shared<Control>, body: Bytes) -> Response 
 struct SetSwitches {
     escape_text: Option<bool>,
     enforce_quotas: Option<bool>,
+    file_exports: Option<bool>,
+    file_results: Option<bool>,
 }
 
 async fn switches(Shared(control): Shared<Control>) -> Response {
@@ -660,6 +708,8 @@ async fn set_switches(Shared(control): Shared<Control>, body: Bytes) -> Response
             let switches = &mut state.switches;
             switches.escape_text = given.escape_text.unwrap_or(switches.escape_text);
             switches.enforce_quotas = given.enforce_quotas.unwrap_or(switches.enforce_quotas);
+            switches.file_exports = given.file_exports.unwrap_or(switches.file_exports);
+            switches.file_results = given.file_results.unwrap_or(switches.file_results);
             Ok(ok(json!(switches)))
         })
     }))
@@ -670,42 +720,4 @@ async fn rows(Shared(control): Shared<Control>, Path(object): Path<String>) -> R
         let rows = salesforce::all(&state.salesforce, &object).ok_or_else(|| Refusal::absent("object"))?;
         Ok(ok(json!(rows)))
     }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DropFile {
-    folder: String,
-    name: String,
-    body: Option<Value>,
-    text: Option<String>,
-}
-
-async fn drop_file(Shared(control): Shared<Control>, body: Bytes) -> Response {
-    answered(put_file(&control, &body).await)
-}
-
-async fn put_file(control: &Control, body: &[u8]) -> Answer {
-    let file: DropFile = read(body)?;
-    let plain = |part: &str| !part.is_empty() && !part.contains('/');
-    if !plain(&file.folder) || !plain(&file.name) {
-        return Err(Refusal::bad("folder and name must be plain names"));
-    }
-    let content = match (file.body, file.text) {
-        (Some(body), None) => body.to_string().into_bytes(),
-        (None, Some(text)) => text.into_bytes(),
-        _ => return Err(Refusal::bad("give either body or text")),
-    };
-    let bucket = control.world.with(|state, _| state.settings.ace_bucket.clone());
-    let (Some(client), Some(bucket)) = (&control.files, bucket) else {
-        return Err(Refusal {
-            status: StatusCode::CONFLICT,
-            ..Refusal::bad("there is no bucket: run without --no-bus")
-        });
-    };
-    let key = format!("{}/{}", file.folder, file.name);
-    files::drop_file(client, &bucket, &key, content)
-        .await
-        .map_err(|message| Refusal { status: StatusCode::BAD_GATEWAY, ..Refusal::bad(message) })?;
-    Ok((StatusCode::CREATED, json!({"bucket": bucket, "key": key})))
 }

@@ -68,7 +68,7 @@ pub fn locked(current: &Opportunity, body: &Map<String, Value>, review_moves: bo
     let window = match status {
         "Pending Submission" => return Vec::new(),
         "Action Required" => Some('A'),
-        "Approved" if current.stage() == "Launched" => Some('L'),
+        "Approved" if ["Launched", "Closed Lost"].contains(&current.stage()) => Some('L'),
         "Approved" => Some('P'),
         _ => None,
     };

@@ -13,7 +13,7 @@ pub mod table;
 mod tasks;
 pub mod text;
 mod validation;
-mod views;
+pub mod views;
 
 use std::sync::Arc;
 
