@@ -381,9 +381,10 @@ def test_a_mapping_that_cannot_be_used_leaves_the_last_good_one_at_work(story: d
 
 
 def test_no_log_line_tells_of_a_person(story: demo.Story) -> None:
+    story.stack.invoke("FnFileSend")
     functions = [name.removesuffix("Logs") for name in story.stack.outputs if name.endswith("Logs")]
     lines = {function: "\n".join(story.stack.function_log(function)) for function in functions}
-    assert len(lines) == 9 and all(lines.values()), {function: len(text) for function, text in lines.items()}
+    assert len(lines) == 10 and all(lines.values()), {function: len(text) for function, text in lines.items()}
     rows = json.dumps(story.aws.crm_rows("Opportunity") + story.aws.crm_rows("Lead")).lower()
     for word in PERSONAL:
         assert word in rows, f"{word} was never there: this test would see nothing"

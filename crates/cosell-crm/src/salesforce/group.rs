@@ -22,9 +22,11 @@ use tokio::{
     time::timeout,
 };
 
-/// How long the first who asks waits for others. Those who were let go together ask within a millisecond or two of each
-/// other, and next to a request, which takes a hundred or more, nobody notices.
+/// How long a group waits for one more. Those who were let go together ask within a millisecond or two of each other, and
+/// next to a request, which takes a hundred or more, nobody notices.
 const MOMENT: Duration = Duration::from_millis(5);
+/// How long it waits at most while one after the other comes.
+const LONGEST: Duration = Duration::from_millis(300);
 
 /// Somebody who waits for an answer.
 pub(super) struct Asked<A, T> {
@@ -46,7 +48,7 @@ type Travel<K, A, T> = dyn Fn(K, Vec<Asked<A, T>>) -> Journey + Send + Sync;
 struct Latest<A, T> {
     /// Who has not left yet; empty once the group is on its way.
     waiting: Vec<Asked<A, T>>,
-    full: Arc<Notify>,
+    joined: Arc<Notify>,
     journey: Option<WeakShared<Journey>>,
 }
 
@@ -89,33 +91,34 @@ where
         let mut kinds = locked(&self.kinds);
         let latest = kinds.entry(kind.clone()).or_insert_with(|| Latest {
             waiting: Vec::new(),
-            full: Arc::default(),
+            joined: Arc::default(),
             journey: None,
         });
         let alive = latest.journey.as_ref().and_then(WeakShared::upgrade);
         match alive {
             Some(journey) if !latest.waiting.is_empty() => {
                 latest.waiting.push(asked);
-                if latest.waiting.len() >= self.full {
-                    latest.full.notify_one();
-                }
+                latest.joined.notify_one();
                 journey
             }
             // Those who still wait without a journey have all left.
             previous => {
                 latest.waiting = vec![asked];
-                latest.full = Arc::default();
-                let journey = self.journey(kind, previous, Arc::clone(&latest.full)).shared();
+                latest.joined = Arc::default();
+                let journey = self.journey(kind, previous, Arc::clone(&latest.joined)).shared();
                 latest.journey = journey.downgrade();
                 journey
             }
         }
     }
 
-    fn journey(&self, kind: K, previous: Option<Shared<Journey>>, full: Arc<Notify>) -> Journey {
-        let (kinds, travel) = (Arc::clone(&self.kinds), Arc::clone(&self.travel));
+    fn journey(&self, kind: K, previous: Option<Shared<Journey>>, joined: Arc<Notify>) -> Journey {
+        let (kinds, travel, full) = (Arc::clone(&self.kinds), Arc::clone(&self.travel), self.full);
         let journey = async move {
-            future::join(OptionFuture::from(previous), timeout(MOMENT, full.notified()).map(drop)).await;
+            let is_full = || locked(&kinds).get(&kind).is_some_and(|latest| latest.waiting.len() >= full);
+            let gathered =
+                timeout(LONGEST, async { while timeout(MOMENT, joined.notified()).await.is_ok() && !is_full() {} });
+            future::join(OptionFuture::from(previous), gathered.map(drop)).await;
             let mut asked =
                 locked(&kinds).get_mut(&kind).map(|latest| mem::take(&mut latest.waiting)).unwrap_or_default();
             asked.retain(|asked| !asked.told.is_closed());

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{ABREAST, answered_by, from_landing_key};
 use crate::{
-    Converged, Converger, Disposition, LinkKey, SkipReason, SyncError,
+    Converged, Converger, Disposition, Link, LinkKey, SkipReason, SyncError,
     converge::{Arrival, moment},
     log::{Direction, Entry, Purpose, Status},
     ports::{AceBucket, AceFile, CrmFields, FileState, Files, PortError, Rejection},
@@ -48,6 +48,14 @@ pub(super) struct Ended {
     pub(super) status: Status,
     pub(super) message: String,
     pub(super) problems: Vec<Rejection>,
+}
+
+/// A record of a file, once its link is known.
+enum Looked {
+    /// Nothing is to be done with it.
+    Ended(Converged),
+    /// It goes into the CRM.
+    Arrives(Record, Box<Link>),
 }
 
 /// How many records of a file ended how.
@@ -115,14 +123,24 @@ impl Settle {
         }
         let unknown = unknown_fields(&records);
         let (latest, superseded) = latest(kind, records);
+        let unread = unread_values(&latest);
         let mut tally = Tally { superseded, ..Tally::default() };
-        let mut ends =
-            stream::iter(latest).map(|record| self.record(file, kind, record.decoded.record)).buffered(ABREAST);
-        while let Some(end) = ends.try_next().await? {
-            match end {
-                Converged::Rejected => tally.refused += 1,
-                Converged::OutOfScope => tally.left_out += 1,
-                Converged::Written | Converged::Unchanged | Converged::Deleted => tally.settled += 1,
+        let mut records = latest.into_iter().map(|record| record.decoded.record);
+        loop {
+            // All links are read before any record is settled, so that what goes to the CRM goes there together.
+            let next: Vec<Record> = records.by_ref().take(ABREAST).collect();
+            if next.is_empty() {
+                break;
+            }
+            let looked = stream::iter(next).map(|aws| self.look(file, kind, aws)).buffered(ABREAST);
+            let looked: Vec<Looked> = looked.try_collect().await?;
+            let mut ends = stream::iter(looked).map(|looked| self.settle(file, looked)).buffered(ABREAST);
+            while let Some(end) = ends.try_next().await? {
+                match end {
+                    Converged::Rejected => tally.refused += 1,
+                    Converged::OutOfScope => tally.left_out += 1,
+                    Converged::Written | Converged::Unchanged | Converged::Deleted => tally.settled += 1,
+                }
             }
         }
         let Tally { settled, refused, left_out, superseded } = tally;
@@ -138,11 +156,11 @@ impl Settle {
             code: "UNKNOWN_FIELD".to_owned(),
             message: "this version of cosell does not know the field: its values were left out".to_owned(),
         });
-        Ok((Purpose::OutboundFile, Ended { status, message, problems: problems.collect() }))
+        Ok((Purpose::OutboundFile, Ended { status, message, problems: problems.chain(unread).collect() }))
     }
 
-    /// Settles one record.
-    async fn record(&self, file: &AceFile, kind: Kind, aws: Record) -> Result<Converged, SyncError> {
+    /// What one record belongs to.
+    async fn look(&self, file: &AceFile, kind: Kind, aws: Record) -> Result<Looked, SyncError> {
         let converger = &self.converger;
         let Some(key) = key_of(kind, &aws) else {
             let mut entry = self.entry(file, Status::Error, format!("a {} without a usable identifier", kind.as_str()));
@@ -152,15 +170,23 @@ impl Settle {
                 message: "AWS sent no identifier, or one of another form; ask AWS to send the record again".to_owned(),
             }];
             converger.ledger.log(&[entry]).await?;
-            return Ok(Converged::Rejected);
+            return Ok(Looked::Ended(Converged::Rejected));
         };
         if converger.mapping.of(kind).is_some_and(|object| object.is_dummy(&aws)) {
-            return Ok(Converged::OutOfScope);
+            return Ok(Looked::Ended(Converged::OutOfScope));
         }
         let carried = aws.text(kind.partner_id());
         let link = match converger.known(kind, &key, carried).await? {
             Some(link) => link,
             None => converger.adopted(kind, key, carried).await?,
+        };
+        Ok(Looked::Arrives(aws, Box::new(link)))
+    }
+
+    async fn settle(&self, file: &AceFile, looked: Looked) -> Result<Converged, SyncError> {
+        let (aws, link) = match looked {
+            Looked::Ended(end) => return Ok(end),
+            Looked::Arrives(aws, link) => (aws, *link),
         };
         let arrival = Arrival {
             aws: &aws,
@@ -171,7 +197,7 @@ impl Settle {
             read_at: None,
             notices: Vec::new(),
         };
-        Ok(converger.converge(arrival).await?.1)
+        Ok(self.converger.converge(arrival).await?.1)
     }
 
     pub(super) fn entry(&self, file: &AceFile, status: Status, message: String) -> Entry {
@@ -219,6 +245,20 @@ fn latest(kind: Kind, records: Vec<FileRecord>) -> (Vec<FileRecord>, usize) {
         }
     }
     (latest, superseded)
+}
+
+/// Values that are none of their field's, without the values themselves; a few of many show what is wrong.
+fn unread_values(records: &[FileRecord]) -> Vec<Rejection> {
+    const SHOWN: usize = 20;
+    let unread = records.iter().flat_map(|record| {
+        let id = record.decoded.record.text("apnCrmUniqueIdentifier").unwrap_or("a record without identifier");
+        record.decoded.unread.iter().map(move |(field, cause)| Rejection {
+            field: Some(field.to_string()),
+            code: "UNREADABLE".to_owned(),
+            message: format!("{id}: {cause}: the value was left out"),
+        })
+    });
+    unread.take(SHOWN).collect()
 }
 
 /// Names of fields that the catalog does not know, each once.
