@@ -367,6 +367,11 @@ impl ObjectMapping {
         digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
+    /// Whether its records go to AWS and come from it in files, and not by the API.
+    pub fn goes_by_file(&self) -> bool {
+        self.wire != Wire::Api
+    }
+
     /// Whether any field needs AWS's own view of an opportunity.
     pub fn needs_summary(&self) -> bool {
         let fields = self.fields.iter().map(|field| field.ace).chain(self.scope.aws.iter().map(|(field, _)| *field));

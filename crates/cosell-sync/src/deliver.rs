@@ -540,7 +540,7 @@ fn checked_for(operation: Operation, standing: Standing, now: Timestamp) -> vali
 /// Whether a record goes in a file. A lead goes back the way it came.
 fn goes_by_file(case: &Case<'_>) -> bool {
     match case.object.kind {
-        Kind::Opportunity => case.object.wire != Wire::Api,
+        Kind::Opportunity => case.object.goes_by_file(),
         Kind::Lead => case.link.lead().is_some(),
     }
 }

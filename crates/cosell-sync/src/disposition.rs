@@ -36,6 +36,8 @@ pub enum SkipReason {
     UnknownType,
     /// An event of the other catalog.
     OtherCatalog,
+    /// Such records come in files, and the API is not asked for them.
+    ByFile,
     /// The far side refuses this record until somebody edits it; the sync log and the record say why.
     Rejected,
     /// The CRM's record was deleted.
@@ -58,6 +60,7 @@ impl SkipReason {
             Self::NotNeeded => "not_needed",
             Self::UnknownType => "unknown_type",
             Self::OtherCatalog => "other_catalog",
+            Self::ByFile => "by_file",
             Self::Rejected => "rejected",
             Self::Deleted => "deleted",
             Self::OutOfScope => "out_of_scope",

@@ -113,6 +113,9 @@ impl Work for FromAws {
         let at = envelope.time;
         let seen = match ring {
             Ring::Nothing(_) => return Err(Disposition::Skip(SkipReason::NotNeeded)),
+            Ring::Opportunity(_) if self.converger.mapping.opportunity.goes_by_file() => {
+                return Err(Disposition::Skip(SkipReason::ByFile));
+            }
             Ring::Opportunity(id) => {
                 let link =
                     self.converger.ledger.link(&LinkKey::Opportunity(id.clone())).await.map_err(SyncError::from)?;
@@ -275,7 +278,8 @@ impl FromAws {
             api::Invites::Opportunity => Kind::Opportunity,
             api::Invites::Lead => Kind::Lead,
         };
-        let Some(object) = self.converger.mapping.of(kind).filter(|object| object.referral.is_some()) else {
+        let shown = |object: &&ObjectMapping| object.referral.is_some() && !object.goes_by_file();
+        let Some(object) = self.converger.mapping.of(kind).filter(shown) else {
             return Ok(None);
         };
         let engagement = engagement.map(|id| match invites {
@@ -311,7 +315,7 @@ impl FromAws {
             notices.push(Notice::ReferralExpiring { expires_at: expires });
         }
         let rule = object.rule_for(&offer.record, sender.as_deref()).filter(|_| news && status == Acceptance::Pending);
-        let mut facts = shown(object, &link);
+        let mut facts = self::shown(object, &link);
         if let (Some(rule), Some(referral), Some(fields)) = (rule, &mut link.referral, &object.referral) {
             referral.rule = Some(rule.name.clone());
             facts.extend(answered(fields, rule.answer, rule.reason.as_deref()));

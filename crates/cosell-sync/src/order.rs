@@ -243,7 +243,8 @@ impl Deliver {
                 | SkipReason::AlreadyRead
                 | SkipReason::NotNeeded
                 | SkipReason::UnknownType
-                | SkipReason::OtherCatalog => Outcome::new(Deed::Unchanged, None),
+                | SkipReason::OtherCatalog
+                | SkipReason::ByFile => Outcome::new(Deed::Unchanged, None),
             },
         })
     }

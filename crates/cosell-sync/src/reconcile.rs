@@ -67,9 +67,15 @@ impl Reconcile {
     /// that it was.
     pub async fn run(&self, go_on: impl Fn() -> bool) -> Result<Reconciled, SyncError> {
         let mut found = Reconciled::default();
-        self.invitations(&mut found).await?;
-        self.changed(&go_on, &mut found).await?;
-        self.stale(&go_on, &mut found).await?;
+        let mut objects = self.mapping.objects().filter(|object| !object.goes_by_file());
+        if objects.any(|object| object.referral.is_some()) {
+            self.invitations(&mut found).await?;
+        }
+        // What comes by files is asked of nobody: a partner of files may have no right to ask.
+        if !self.mapping.opportunity.goes_by_file() {
+            self.changed(&go_on, &mut found).await?;
+            self.stale(&go_on, &mut found).await?;
+        }
         metrics::counter!("missed_events").increment((found.opportunities_missed + found.invitations_missed) as u64);
         Ok(found)
     }

@@ -1,6 +1,6 @@
 //! The file exchange against the ports in memory: what goes out, what AWS says of it, and what is cut on the way.
 
-use cosell_sync::{Disposition, Stage, log::Status};
+use cosell_sync::{Disposition, SkipReason, Stage, log::Status};
 use serde_json::{Value as Json, json};
 
 use crate::memory::{MAPPING, Shared, opportunity, shareable};
@@ -118,6 +118,15 @@ async fn a_deal_goes_whole_and_its_changes_go_alone() {
         content["opportunities"],
         json!([{"apnCrmUniqueIdentifier": "O1", "partnerCrmUniqueIdentifier": DEAL, "city": "Kiel"}])
     );
+}
+
+#[tokio::test]
+async fn what_comes_by_files_is_not_asked_of_the_api() {
+    let world = world();
+    let ring = json!({"source": "aws.partnercentral-selling", "detail-type": "Opportunity Updated",
+        "detail": {"catalog": "Sandbox", "opportunity": {"identifier": "O1234567"}}});
+    assert!(matches!(world.rings(&ring.to_string()).await, Disposition::Skip(SkipReason::ByFile)));
+    assert_eq!(world.mutate(|w| w.calls.len()), 0);
 }
 
 #[tokio::test]
