@@ -319,7 +319,7 @@ async fn files_that_are_not_for_us_or_say_nothing() {
     assert!(matches!(lands(&world, "lead-outbound/a.json", &other).await, Disposition::Park(_)));
     let empty = json!({"version": "2", "spmsId": "0000000", "leads": []});
     assert!(matches!(lands(&world, "lead-outbound/b.json", &empty).await, Disposition::Done));
-    let dummy = format!("{}", MAPPING.replace("[lead.status]", "dummy_ids = \"X\"\n[lead.status]"));
+    let dummy = MAPPING.replace("[lead.status]", "dummy_ids = \"X\"\n[lead.status]");
     world.mutate(|w| w.mapping = Some(dummy));
     let history = json!({"version": "1", "spmsId": "0000000", "leads": [
         {"apnCrmUniqueIdentifier": "L1", "partnerCrmLeadId": "X0001", "status": "Open", "novel": 1},
