@@ -314,6 +314,16 @@ impl Link {
         }
     }
 
+    /// Whether it waits for a file or is in one that AWS has not answered.
+    pub fn is_shipping(&self) -> bool {
+        self.shipment.as_ref().is_some_and(|shipment| shipment.stage != Stage::Answered)
+    }
+
+    /// Whether somebody is writing it to the CRM: a store in between would take the holder's own last one away.
+    pub(crate) fn is_claimed(&self, now: Timestamp) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
+    }
+
     /// What AWS is known to have, of a record that goes by files.
     pub fn at_aws(&self, kind: Kind) -> Record {
         let mut aws = self.base(kind);
