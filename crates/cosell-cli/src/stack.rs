@@ -10,7 +10,9 @@ use cosell_sync::{
     deliver::Deliver,
     drift::Drift,
     every_opportunity,
+    files::{Look, Resend},
     from_aws::FromAws,
+    migrate::Migration,
     named::Named,
     ports::{Crm, PortError},
 };
@@ -121,6 +123,22 @@ impl Stack {
             mapping: self.mapping().await?,
             now: Timestamp::now,
         })
+    }
+
+    /// What prepares opportunities for going by the API.
+    pub async fn migration(&self) -> Result<Migration, Error> {
+        Ok(Migration { backfill: self.backfill().await?, drift: self.drift().await? })
+    }
+
+    /// What looks at files on their way to AWS.
+    pub async fn look(&self) -> Result<Look, Error> {
+        let exchange = self.mapping().await?.files;
+        Ok(Look { ledger: Box::new(self.ledger()?), exchange, now: Timestamp::now })
+    }
+
+    /// What sends the records of files again.
+    pub fn resend(&self) -> Result<Resend, Error> {
+        Ok(Resend { ledger: Box::new(self.ledger()?), now: Timestamp::now })
     }
 
     /// What brings AWS in step with the CRM: the functions' own work, in this process.

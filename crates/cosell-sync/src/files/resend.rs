@@ -31,7 +31,9 @@ pub struct Resent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody knows it.
-    #[error("cosell has sent no such file: `cosell files list` names those that AWS has not answered")]
+    #[error(
+        "no file of cosell's, or one that AWS answered more than 90 days ago: `cosell files list` names those that are open"
+    )]
     Unknown,
     /// AWS may not have it at all.
     #[error("it is not sent for certain: the next run of fn-file-send sends it, under the same name")]
