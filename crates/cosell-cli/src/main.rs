@@ -52,6 +52,9 @@ enum Command {
     /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
+    /// Changes the way on which records go to AWS.
+    #[command(subcommand)]
+    Migrate(commands::migrate::Command),
     /// What an operator does with opportunities in the reps' place: in the CRM and at AWS, by the functions' own work.
     ///
     /// Each command takes an opportunity (`O1234567`), an invitation (`engi-…`), an engagement (`eng-…`) or the identifier of a
@@ -60,6 +63,9 @@ enum Command {
     Opportunity(commands::opportunity::Command),
     Solutions(commands::solutions::Args),
     Status(commands::status::Args),
+    /// What is on its way to AWS in files: what waits, what was sent, and what AWS does not answer.
+    #[command(subcommand)]
+    Files(commands::files::Command),
     Drift(commands::drift::Args),
     /// Brings AWS's present state of some or all records into the CRM.
     Refresh(commands::refresh::Args),
@@ -83,9 +89,11 @@ async fn main() -> ExitCode {
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
         Command::Backfill(command) => commands::backfill::run(&cli.stack, cli.output, command).await,
+        Command::Migrate(command) => commands::migrate::run(&cli.stack, cli.output, command).await,
         Command::Opportunity(command) => commands::opportunity::run(&cli.stack, cli.output, command).await,
         Command::Solutions(args) => commands::solutions::run(&cli.stack, cli.output, args).await,
         Command::Status(args) => commands::status::run(&cli.stack, cli.output, args).await,
+        Command::Files(command) => commands::files::run(&cli.stack, cli.output, command).await,
         Command::Drift(args) => match commands::drift::run(&cli.stack, cli.output, args).await {
             Ok(true) => return ExitCode::from(DRIFT),
             compared => compared.map(drop),

@@ -10,7 +10,9 @@ use cosell_sync::{
     deliver::Deliver,
     drift::Drift,
     every_opportunity,
+    files::{Look, Resend},
     from_aws::FromAws,
+    migrate::Migration,
     named::Named,
     ports::{Crm, PortError},
 };
@@ -123,6 +125,22 @@ impl Stack {
         })
     }
 
+    /// What prepares opportunities for going by the API.
+    pub async fn migration(&self) -> Result<Migration, Error> {
+        Ok(Migration { backfill: self.backfill().await?, drift: self.drift().await? })
+    }
+
+    /// What looks at files on their way to AWS.
+    pub async fn look(&self) -> Result<Look, Error> {
+        let exchange = self.mapping().await?.files;
+        Ok(Look { ledger: Box::new(self.ledger()?), exchange, now: Timestamp::now })
+    }
+
+    /// What sends the records of files again.
+    pub fn resend(&self) -> Result<Resend, Error> {
+        Ok(Resend { ledger: Box::new(self.ledger()?), now: Timestamp::now })
+    }
+
     /// What brings AWS in step with the CRM: the functions' own work, in this process.
     pub async fn deliver(&self) -> Result<Deliver, Error> {
         let converger = Converger {
@@ -143,6 +161,7 @@ impl Stack {
             crm: self.crm().await?,
             queue: Box::new(self.aws.queue(self.output("FnDeliverQueue")?)),
             mapping: self.mapping().await?,
+            by_hand: true,
         })
     }
 

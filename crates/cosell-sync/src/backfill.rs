@@ -259,7 +259,7 @@ impl Backfill {
 fn pair(link: &Link) -> Option<Pair> {
     let ace = link.ace_id().map(str::to_owned);
     // What is being shared has a counterpart in a moment.
-    (ace.is_some() || link.share.is_some()).then_some(())?;
+    (ace.is_some() || link.share.is_some() || link.is_shipping()).then_some(())?;
     Some(Pair { ace, crm: link.crm()?.id.clone() })
 }
 
@@ -529,7 +529,7 @@ fn together(
             return Err(elsewhere(opportunity.as_str(), other.to_string()));
         }
         (_, Some(crm)) if let Some(other) = crm.ace_id() => return Err(elsewhere(&record.id, other.to_owned())),
-        (_, Some(crm)) if crm.share.is_some() => return Err(Refusal::BeingShared(record.id)),
+        (_, Some(crm)) if crm.share.is_some() || crm.is_shipping() => return Err(Refusal::BeingShared(record.id)),
         (Some(_), Some(_)) => return Err(Refusal::Apart),
         _ => {}
     }

@@ -254,7 +254,7 @@ impl Converger {
             && plan.won_by(Side::Crm).any(|(line, _)| standing.access(aws.kind(), line.ace) == Access::Open)
         {
             // What waited for AWS's review, or was edited while nobody looked: it goes now, not at the next push.
-            self.to_aws.send(&[push::message(object, crm)?]).await?;
+            self.to_aws.send(&[push::message(object, crm, false)?]).await?;
         }
         if written.is_empty() && crm.is_some() {
             return Ok((link, Converged::Unchanged));
@@ -355,7 +355,7 @@ impl Converger {
 
     /// A link that somebody is writing is left alone: a store in between would take the holder's own last one away.
     pub(crate) fn unclaimed(&self, link: &Link) -> PortResult<()> {
-        if link.claimed_until.is_some_and(|until| until > (self.now)()) {
+        if link.is_claimed((self.now)()) {
             return Err(PortError::Conflict { what: format!("working on {}, which is being written,", link.born_as) });
         }
         Ok(())

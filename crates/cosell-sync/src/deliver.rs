@@ -38,21 +38,27 @@ struct Case<'d> {
     /// The record in ACE words.
     ours: Record,
     link: Link,
+    /// Whether what AWS has refused in a file goes once more, although nobody has edited it.
+    again: bool,
 }
 
 impl Deliver {
     /// Works off one message of the queue to AWS.
     pub async fn message(&self, body: &str) -> Disposition {
         let result = async {
-            let Changed { record, .. } = serde_json::from_str(body)
+            let Changed { record, again, .. } = serde_json::from_str(body)
                 .map_err(|cause| SyncError::Body { expected: "a changed CRM record", cause })?;
-            self.record(record).await
+            self.work_off(record, again).await
         };
         result.await.into()
     }
 
-    /// Brings AWS in step with a record of the CRM.
+    /// Brings AWS in step with a record of the CRM, as somebody asks who knows why.
     pub async fn record(&self, record: CrmRef) -> Result<Disposition, SyncError> {
+        self.work_off(record, true).await
+    }
+
+    async fn work_off(&self, record: CrmRef, again: bool) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
         let Some(object) = converger.mapping.object(&record.object) else {
             return Ok(Disposition::Skip(SkipReason::OutOfScope));
@@ -70,7 +76,7 @@ impl Deliver {
             return Ok(Disposition::Skip(SkipReason::Unshared));
         }
         let (ours, unmappable) = object.to_ace(&crm.fields);
-        let mut case = Case { object, crm, ours, link };
+        let mut case = Case { object, crm, ours, link, again };
         if !unmappable.is_empty() {
             let problems = unmappable.iter().map(Rejection::from).collect();
             return self.refuse(&case, "some fields cannot be turned into ACE's", problems).await;

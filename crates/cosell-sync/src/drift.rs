@@ -150,6 +150,14 @@ impl Drift {
     }
 
     async fn subject(&self, subject: &Subject) -> PortResult<Vec<Line>> {
+        Ok(match self.found(subject).await? {
+            Found::Pair(pair) => pair.lines(&self.mapping.opportunity, (self.now)()),
+            Found::Alone(line) => vec![line],
+        })
+    }
+
+    /// Reads both records of a pair.
+    pub(crate) async fn found(&self, subject: &Subject) -> PortResult<Found> {
         let object = &self.mapping.opportunity;
         let (key, asked) = match subject {
             Subject::Opportunity(id) => (LinkKey::Opportunity(id.clone()), None),
@@ -173,9 +181,9 @@ impl Drift {
                 Some(link) if link.ace_id().is_some() || link.share.is_some() => Verdict::NotYet,
                 _ => Verdict::NotLinked,
             };
-            return Ok(vec![Line::whole(None, crm_id, verdict)]);
+            return Ok(Found::Alone(Line::whole(None, crm_id, verdict)));
         };
-        let whole = |verdict| Ok(vec![Line::whole(Some(id.as_str()), crm_id, verdict)]);
+        let whole = |verdict| Ok(Found::Alone(Line::whole(Some(id.as_str()), crm_id, verdict)));
         let (opportunity, summary) = match present(self.partner_central.as_ref(), id, object.needs_summary()).await {
             Err(PortError::NotFound { .. }) => return whole(Verdict::NotAtAws),
             answered => answered?,
@@ -183,7 +191,7 @@ impl Drift {
         let answered = api::opportunity(&opportunity, summary.as_ref());
         let redacted = answered.record.clone();
         let aws = answered.without_redacted().record;
-        let (Some(link), Some(crm_id)) = (&link, linked) else {
+        let (Some(known), Some(record)) = (&link, linked) else {
             let wanted = object.welcomes(&aws) && !object.is_dummy(&aws);
             return whole(if wanted { Verdict::NotLinked } else { Verdict::OutOfScope });
         };
@@ -192,15 +200,41 @@ impl Drift {
         }
         let crm = match asked {
             Some(asked) => asked,
-            None => self.record(crm_id).await?,
+            None => self.record(record).await?,
         };
         let Some(crm) = crm else { return whole(Verdict::NotInCrm) };
-        Ok(lines(object, link, [&aws, &redacted], &crm, id.as_str(), (self.now)()))
+        Ok(Found::Pair(Box::new(Pair { ace_id: id.clone(), link: known.clone(), aws, redacted, crm })))
     }
 
     async fn record(&self, id: &str) -> PortResult<Option<CrmRecord>> {
         let object = &self.mapping.opportunity;
         named_record(self.crm.as_ref(), &object.object, id, &object.crm_fields()).await
+    }
+}
+
+/// What there is to compare.
+pub(crate) enum Found {
+    /// Both records.
+    Pair(Box<Pair>),
+    /// One that has no counterpart, or takes no part.
+    Alone(Line),
+}
+
+/// Both records of a pair, as they are now.
+pub(crate) struct Pair {
+    ace_id: OpportunityId,
+    link: Link,
+    aws: Record,
+    /// AWS's record with what AWS redacts in it.
+    redacted: Record,
+    crm: CrmRecord,
+}
+
+impl Pair {
+    /// A line for each mapped field, in the form of the mapping's wire.
+    pub(crate) fn lines(&self, object: &ObjectMapping, now: Timestamp) -> Vec<Line> {
+        let Self { ace_id, link, aws, redacted, crm } = self;
+        lines(object, link, [aws, redacted], crm, ace_id.as_str(), now)
     }
 }
 

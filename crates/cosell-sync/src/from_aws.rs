@@ -113,7 +113,8 @@ impl Work for FromAws {
         let at = envelope.time;
         let seen = match ring {
             Ring::Nothing(_) => return Err(Disposition::Skip(SkipReason::NotNeeded)),
-            Ring::Opportunity(_) if self.converger.mapping.opportunity.goes_by_file() => {
+            // Our own rings are meant: somebody asked for that record.
+            Ring::Opportunity(_) if purpose == Purpose::Event && self.converger.mapping.opportunity.goes_by_file() => {
                 return Err(Disposition::Skip(SkipReason::ByFile));
             }
             Ring::Opportunity(id) => {
@@ -390,7 +391,7 @@ impl FromAws {
         let Some(record) = link.crm() else { return Ok(()) };
         // Whatever is lost here, the next push finds the answer in the CRM.
         if let Some(record) = crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? {
-            to_aws.send(&[push::message(object, &record)?]).await?;
+            to_aws.send(&[push::message(object, &record, false)?]).await?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod files;
 pub mod from_aws;
 mod link;
 pub mod log;
+pub mod migrate;
 pub mod named;
 pub mod notice;
 pub mod order;

@@ -148,6 +148,8 @@ pub enum Stage {
     InFile(String),
     /// AWS has answered.
     Answered,
+    /// AWS has refused it, and will again unless somebody edits it.
+    Refused,
 }
 
 /// A record on its way to AWS in a file. At most one at a time: what changes meanwhile goes after AWS's answer.
@@ -310,8 +312,18 @@ impl Link {
     pub fn in_file(&self) -> Option<&str> {
         match &self.shipment.as_ref()?.stage {
             Stage::InFile(name) => Some(name),
-            Stage::Waiting | Stage::Answered => None,
+            Stage::Waiting | Stage::Answered | Stage::Refused => None,
         }
+    }
+
+    /// Whether it waits for a file or is in one that AWS has not answered.
+    pub fn is_shipping(&self) -> bool {
+        self.shipment.as_ref().is_some_and(|shipment| matches!(shipment.stage, Stage::Waiting | Stage::InFile(_)))
+    }
+
+    /// Whether somebody is writing it to the CRM: a store in between would take the holder's own last one away.
+    pub(crate) fn is_claimed(&self, now: Timestamp) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
     }
 
     /// What AWS is known to have, of a record that goes by files.

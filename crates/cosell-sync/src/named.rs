@@ -22,6 +22,8 @@ pub struct Named {
     pub queue: Box<dyn Queue>,
     /// How records correspond.
     pub mapping: Mapping,
+    /// Whether a person names them: then what AWS has refused in a file goes once more.
+    pub by_hand: bool,
 }
 
 /// What becomes of a record.
@@ -102,7 +104,7 @@ impl Named {
         let Some(found) = found else { return Ok(Planned::Stays(SkipReason::Deleted)) };
         Ok(match push::left_out(object, &found) {
             Some(reason) => Planned::Stays(reason),
-            None => Planned::Goes(push::message(object, &found)?),
+            None => Planned::Goes(push::message(object, &found, self.by_hand)?),
         })
     }
 }

@@ -183,7 +183,8 @@ impl Deliver {
         let outcome = match meaning(&subject, order) {
             Err(why) => Outcome::new(Deed::Refused, Some(why)),
             Ok(Meaning::Nothing(why)) => Outcome::new(Deed::Unchanged, Some(why)),
-            Ok(Meaning::Write(writes)) => match self.ordered(&subject, order, writes).await {
+            // Boxed: a delivery is large, and whoever waits for one would be.
+            Ok(Meaning::Write(writes)) => match Box::pin(self.ordered(&subject, order, writes)).await {
                 Err(SyncError::Port(PortError::Rejected { problems, .. })) => Outcome::refused(problems),
                 ended => ended?,
             },

@@ -25,6 +25,9 @@ pub struct Changed {
     /// two edits of one second must not look the same.
     #[serde(default)]
     pub content: String,
+    /// Whether somebody named the record: then what AWS has refused goes once more.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// Looks for changes.
@@ -104,7 +107,8 @@ impl Push {
                     pushed.deleted += records.len();
                 }
             }
-            let messages = records.iter().map(|record| message(object, record)).collect::<Result<Vec<_>, _>>()?;
+            let messages =
+                records.iter().map(|record| message(object, record, false)).collect::<Result<Vec<_>, _>>()?;
             self.queue.send(&messages).await?;
             pushed.queued += messages.len();
             if cursor.as_ref() != Some(&next) {
@@ -165,12 +169,13 @@ fn unwritable(cause: serde_json::Error) -> SyncError {
 }
 
 /// The message that brings AWS in step with a record of the CRM.
-pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord) -> Result<Message, SyncError> {
+pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord, again: bool) -> Result<Message, SyncError> {
     let changed = Changed {
         record: CrmRef { object: object.object.clone(), id: record.id.clone() },
         modified_at: record.modified_at.clone(),
         content: Uuid::new_v5(&Uuid::NAMESPACE_OID, &serde_json::to_vec(&record.fields).map_err(unwritable)?)
             .to_string(),
+        again,
     };
     let body = serde_json::to_string(&changed).map_err(unwritable)?;
     Ok(Message { body, group: Some(record.id.clone()) })
@@ -190,7 +195,7 @@ mod tests {
             by_self: None,
             fields: [("NextStep".to_owned(), CrmValue::Text(step.to_owned()))].into(),
         };
-        let message = |step| message(&object, &edited(step)).unwrap();
+        let message = |step| message(&object, &edited(step), false).unwrap();
         assert_ne!(message("Call"), message("Meet"));
         assert_eq!(message("Call"), message("Call"), "a repetition is dropped by the queue");
         assert_eq!(message("Call").group.as_deref(), Some("006A"));

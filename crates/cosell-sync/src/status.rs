@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    Link, LinkKey, SyncError,
+    Link, LinkKey, Stage, SyncError,
     drift::{Drift, Goes, Line, Verdict, lines},
     from_aws::present,
     log::{Direction, Entry, Status},
-    ports::{LogOf, PortError, Rejection},
+    ports::{LogOf, PortError, PortResult, Rejection},
     who::{Named, named},
 };
 
@@ -87,6 +87,8 @@ pub enum Next {
     Ended(Acceptance),
     /// Somebody deleted the CRM's record.
     DeletedInCrm,
+    /// It is on its way to AWS in a file.
+    Ships(Ships),
     /// AWS does not have it, or does not show it.
     NotAtAws,
     /// The rep has to mend it.
@@ -119,6 +121,40 @@ pub enum Next {
     InStep,
 }
 
+/// Where a record is on its way to AWS in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ships {
+    /// It waits for the next one, since then.
+    Waits(Timestamp),
+    /// It is in one.
+    In {
+        /// Which.
+        file: String,
+        /// When AWS had it for certain.
+        sent_at: Option<Timestamp>,
+        /// Whether AWS had time enough to answer.
+        is_late: bool,
+    },
+}
+
+impl fmt::Display for Ships {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waits(since) => write!(f, "it waits for the next file to AWS since {since}: fn-file-send sends it"),
+            Self::In { file, sent_at: None, .. } => {
+                write!(f, "it is in file {file}, which the next run of fn-file-send sends")
+            }
+            Self::In { file, sent_at: Some(sent), is_late: false } => {
+                write!(f, "it is in file {file} since {sent}: AWS answers within minutes")
+            }
+            Self::In { file, sent_at: Some(sent), is_late: true } => write!(
+                f,
+                "it is in file {file} since {sent}, and AWS does not answer: ask AWS, or `cosell files resend {file}`"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let edits = |count: usize| if count == 1 { "1 edit".to_owned() } else { format!("{count} edits") };
@@ -134,6 +170,7 @@ impl fmt::Display for Next {
             Self::Answer(None) => f.write_str("accept or reject"),
             Self::Ended(how) => write!(f, "nothing: the referral is {how}"),
             Self::DeletedInCrm => f.write_str("deleted in the CRM: restore it there, or leave it; the mapping's `deleted` says what arrivals do"),
+            Self::Ships(ships) => ships.fmt(f),
             Self::NotAtAws => f.write_str("AWS does not show it: it was made in the other catalog, or access to it has ended"),
             Self::Mend(problems) => {
                 f.write_str("the rep has to mend: ")?;
@@ -186,6 +223,8 @@ pub struct Facts {
     pub is_opportunity: bool,
     /// The ledger has linked it with a record of the CRM.
     pub has_crm: bool,
+    /// It is on its way to AWS in a file.
+    pub ships: Option<Ships>,
     /// The mapping leaves it out.
     pub out_of_scope: bool,
     /// It is a lead.
@@ -219,6 +258,10 @@ pub fn next(facts: &Facts) -> Next {
     };
     if !facts.in_crm && facts.has_crm {
         return Next::DeletedInCrm;
+    }
+    // What was wrong before is mended: it would not be on its way.
+    if let Some(ships) = &facts.ships {
+        return Next::Ships(ships.clone());
     }
     match facts.referral {
         Some((Acceptance::Pending, _)) if !facts.problems.is_empty() => return Next::Mend(facts.problems.clone()),
@@ -274,8 +317,8 @@ pub fn next(facts: &Facts) -> Next {
 }
 
 impl Drift {
-    /// Tells everything about the record of an identifier: AWS's (an opportunity, an invitation, an engagement) or the
-    /// CRM's.
+    /// Tells everything about the record of an identifier: AWS's (an opportunity, a lead of a file, an invitation, an
+    /// engagement) or the CRM's.
     pub async fn story(&self, id: &str) -> Result<Story, SyncError> {
         let Named { key, link, record } = named(self.ledger.as_ref(), self.crm.as_ref(), &self.mapping, id).await?;
         let object = &self.mapping.opportunity;
@@ -312,7 +355,13 @@ impl Drift {
         log.dedup();
         log.truncate(ENTRIES);
 
-        let facts = facts(object, link.as_ref(), aws.as_ref(), record.as_ref(), &compared, &log);
+        let facts = Facts {
+            ships: match &link {
+                Some(link) => self.ships(link).await?,
+                None => None,
+            },
+            ..facts(object, link.as_ref(), aws.as_ref(), record.as_ref(), &compared, &log)
+        };
         Ok(Story {
             aws: aws.as_ref().map(|record| {
                 let text = |key| record.text(key).map(str::to_owned);
@@ -335,6 +384,24 @@ impl Drift {
             log,
         })
     }
+
+    /// Where a record is on its way to AWS in a file, if it is.
+    async fn ships(&self, link: &Link) -> PortResult<Option<Ships>> {
+        let Some(shipment) = &link.shipment else { return Ok(None) };
+        Ok(match &shipment.stage {
+            Stage::Answered | Stage::Refused => None,
+            Stage::Waiting => Some(Ships::Waits(shipment.since)),
+            Stage::InFile(file) => {
+                let manifest = self.ledger.manifest(file).await?;
+                let hours = self.mapping.files.answer_hours;
+                Some(Ships::In {
+                    file: file.clone(),
+                    sent_at: manifest.as_ref().and_then(|manifest| manifest.sent_at),
+                    is_late: manifest.is_some_and(|manifest| manifest.is_late(hours, (self.now)())),
+                })
+            }
+        })
+    }
 }
 
 fn facts(
@@ -355,6 +422,7 @@ fn facts(
         at_aws: aws.is_some(),
         is_opportunity: link.is_some_and(|link| link.opportunity().is_some()),
         has_crm: link.is_some_and(|link| link.crm().is_some()),
+        ships: None,
         out_of_scope: left_out_in_crm || (record.is_none() && left_out_at_aws),
         is_lead: record.is_some_and(|(object, _)| object.kind == Kind::Lead),
         referral: link.and_then(|link| link.referral.as_ref()).map(|referral| (referral.status, referral.expires)),
@@ -386,6 +454,13 @@ mod tests {
             |fields: &[(&'static str, Verdict, Option<Goes>)]| Facts { fields: fields.to_vec(), ..linked.clone() };
         let referred = |status| Facts { referral: Some((status, at)), in_crm: true, has_crm: true, ..Facts::default() };
         let (yes, later, no) = (Some(Goes::Yes), Some(Goes::Later), Some(Goes::No));
+        let since = Timestamp::UNIX_EPOCH;
+        let shipped = |sent_at, is_late| Facts {
+            ships: Some(Ships::In { file: "lead-inbound/a.json".into(), sent_at, is_late }),
+            is_lead: true,
+            problems: vec![problem.clone()],
+            ..crm.clone()
+        };
         for (facts, said) in [
             (Facts::default(), "nothing: neither AWS nor the CRM is known to have such a record"),
             (crm.clone(), "not shared: tick Share__c"),
@@ -411,7 +486,7 @@ mod tests {
             (Facts { out_of_scope: true, ..linked.clone() }, "nothing: the mapping leaves it out"),
             (referred(Acceptance::Pending), "accept or reject until 2026-03-24T01:50:25Z"),
             (
-                Facts { problems: vec![problem], ..referred(Acceptance::Pending) },
+                Facts { problems: vec![problem.clone()], ..referred(Acceptance::Pending) },
                 "the rep has to mend: Name: fill it in",
             ),
             (referred(Acceptance::Expired), "nothing: the referral is EXPIRED"),
@@ -423,6 +498,19 @@ mod tests {
             (
                 Facts { at_aws: false, ..linked.clone() },
                 "AWS does not show it: it was made in the other catalog, or access to it has ended",
+            ),
+            (
+                Facts { ships: Some(Ships::Waits(since)), ..crm.clone() },
+                "it waits for the next file to AWS since 1970-01-01T00:00:00Z: fn-file-send sends it",
+            ),
+            (shipped(None, false), "it is in file lead-inbound/a.json, which the next run of fn-file-send sends"),
+            (
+                shipped(Some(since), false),
+                "it is in file lead-inbound/a.json since 1970-01-01T00:00:00Z: AWS answers within minutes",
+            ),
+            (
+                shipped(Some(since), true),
+                "it is in file lead-inbound/a.json since 1970-01-01T00:00:00Z, and AWS does not answer: ask AWS, or `cosell files resend lead-inbound/a.json`",
             ),
             (reviewed(ReviewStatus::Submitted), "waiting for AWS's review since 2026-03-24T01:50:25Z"),
             (

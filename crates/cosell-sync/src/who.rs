@@ -1,7 +1,7 @@
 //! Records by whatever identifier a person has at hand.
 
 use cosell_mapping::{Mapping, ObjectMapping};
-use cosell_model::{EngagementId, InvitationId};
+use cosell_model::{EngagementId, InvitationId, LeadId};
 
 use crate::{
     CrmRef, Link, LinkKey,
@@ -24,7 +24,7 @@ fn reference(object: &ObjectMapping, record: &CrmRecord) -> CrmRef {
     CrmRef { object: object.object.clone(), id: record.id.clone() }
 }
 
-/// Finds what an identifier of AWS's (an opportunity, an invitation, an engagement) or of the CRM's leads to.
+/// Finds what an identifier of AWS's (an opportunity, a lead of a file, an invitation, an engagement) or of the CRM's leads to.
 pub(crate) async fn named<'m>(
     ledger: &dyn Ledger,
     crm: &dyn Crm,
@@ -32,8 +32,9 @@ pub(crate) async fn named<'m>(
     id: &str,
 ) -> PortResult<Named<'m>> {
     let opportunity = id.parse().map(LinkKey::Opportunity).ok();
+    let lead = || id.parse::<LeadId>().map(LinkKey::Lead).ok();
     let invitation = || InvitationId::from_id_or_arn(id).map(LinkKey::Invitation).ok();
-    if let Some(key) = opportunity.or_else(invitation) {
+    if let Some(key) = opportunity.or_else(lead).or_else(invitation) {
         return of_key(ledger, crm, mapping, key).await;
     }
     if let Ok(engagement) = EngagementId::from_id_or_arn(id) {

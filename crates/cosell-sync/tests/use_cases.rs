@@ -5,6 +5,7 @@
 mod backfill;
 mod files;
 mod memory;
+mod migrate;
 mod orders;
 
 use cosell_mapping::Mapping;

@@ -1,8 +1,6 @@
-use std::{env, fmt};
+use std::{env, fmt, str::FromStr};
 
-use cosell_model::Catalog;
-
-use crate::settings::AceBucketName;
+use cosell_model::{Catalog, file};
 
 /// Every setting that is missing or unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +43,29 @@ macro_rules! parsed {
 }
 
 parsed!(u16, u32, Catalog, AceBucketName);
+
+/// The name of AWS's bucket, and the partner's number in it.
+#[derive(Debug, Clone)]
+pub struct AceBucketName {
+    /// The whole name.
+    pub name: String,
+    /// AWS's number of the partner.
+    pub partner: String,
+}
+
+impl FromStr for AceBucketName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match file::partner_of(name) {
+            Some(partner) => Ok(Self { name: name.to_owned(), partner: partner.to_owned() }),
+            None => {
+                Err("AWS's buckets are called ace-apn-NUMBER-beta-us-west-2 or ace-apn-NUMBER-prod-us-west-2"
+                    .to_owned())
+            }
+        }
+    }
+}
 
 /// A JSON object of texts, in the order it was written in.
 impl Setting for Vec<(String, String)> {

@@ -1,13 +1,13 @@
 //! Groups of settings that several doors have.
 
-use std::str::FromStr;
-
 use cosell_aws::{Aws, Quotas};
-use cosell_model::{Catalog, file};
+use cosell_model::Catalog;
 use cosell_sync::{
     RetryPolicy,
     ports::{AceBucket, Files, Ledger, Letters},
 };
+
+use crate::config::AceBucketName;
 
 crate::config! {
     /// cosell's memory.
@@ -105,27 +105,6 @@ impl QueueSettings {
     /// When a message comes again.
     pub fn retries(&self) -> RetryPolicy {
         RetryPolicy { max_attempts: self.max_receives, base_seconds: self.retry_base_seconds }
-    }
-}
-
-/// The name of AWS's bucket, and the partner's number in it.
-#[derive(Debug, Clone)]
-pub struct AceBucketName {
-    name: String,
-    partner: String,
-}
-
-impl FromStr for AceBucketName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match file::partner_of(name) {
-            Some(partner) => Ok(Self { name: name.to_owned(), partner: partner.to_owned() }),
-            None => {
-                Err("AWS's buckets are called ace-apn-NUMBER-beta-us-west-2 or ace-apn-NUMBER-prod-us-west-2"
-                    .to_owned())
-            }
-        }
     }
 }
 

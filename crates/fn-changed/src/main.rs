@@ -18,6 +18,7 @@ async fn main() -> Result<(), cosell_lambda::Error> {
         crm: crm(&aws, &config.crm).await?,
         queue: Box::new(aws.queue(&config.deliver_queue_url)),
         mapping: mapping(&aws, &config.mapping).await?,
+        by_hand: false,
     };
     let work = |body: String| async move { named.message(&body).await };
     serve_queue(config.queue.retries(), config.queue.letters(&aws), work).await

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use cosell_sync::backfill::{Applied, Backfill, Decision, Deed, How, Outcome, Plan, Question, Row, Rule};
+use cosell_sync::backfill::{Applied, Backfill, Decision, Deed, How, Outcome, Plan, Question, Rule};
 use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ async fn plan(backfill: &Backfill, format: Format, args: PlanArgs) -> Result<(),
     };
     let Plan { rows, left_out } = patiently(work).await?;
     drop(bar);
-    write(&out, &rows).map_err(|cause| BackfillError::Unwritable(out.clone(), cause))?;
+    write(&out, &rows)?;
     part.remove()?;
 
     let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
@@ -150,8 +150,12 @@ async fn plan(backfill: &Backfill, format: Format, args: PlanArgs) -> Result<(),
     output::rows(format, &["outcome", "records"], &counts, |row| vec![row.outcome.to_owned(), row.records.to_string()])
 }
 
-/// Writes a plan in one go: whoever looks sees the whole of it, or none.
-fn write(out: &Path, rows: &[Row]) -> io::Result<()> {
+/// Writes rows in one go: whoever looks sees all of them, or none.
+pub fn write<T: Serialize>(out: &Path, rows: &[T]) -> Result<(), BackfillError> {
+    written(out, rows).map_err(|cause| BackfillError::Unwritable(out.to_owned(), cause))
+}
+
+fn written<T: Serialize>(out: &Path, rows: &[T]) -> io::Result<()> {
     let new = beside(out, ".new");
     let mut writer = csv::Writer::from_writer(private(&new)?);
     for row in rows {

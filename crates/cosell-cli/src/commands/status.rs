@@ -1,6 +1,6 @@
 use clap::Parser;
 use cosell_sync::{
-    Link, LinkKey,
+    Link, LinkKey, Stage,
     log::Entry,
     status::{AwsSide, CrmSide, Story},
 };
@@ -22,7 +22,8 @@ use crate::{
 /// Example: `cosell status O1234567`
 #[derive(Parser)]
 pub struct Args {
-    /// An opportunity (`O1234567`), an invitation (`engi-…`), an engagement (`eng-…`), or the identifier of a CRM record.
+    /// An opportunity (`O1234567`), a lead of a file (`L1234567`), an invitation (`engi-…`), an engagement (`eng-…`), or the
+    /// identifier of a CRM record.
     record: String,
     /// Shows the values of fields that differ.
     #[arg(long)]
@@ -43,6 +44,8 @@ struct Linked {
     answer_by: Option<String>,
     answered_by_rule: Option<String>,
     became: Option<String>,
+    waits_for_file_since: Option<String>,
+    in_file: Option<String>,
     unlinked: bool,
 }
 
@@ -54,6 +57,7 @@ impl From<&Link> for Linked {
             (false, None) => "begun",
         });
         let referral = link.referral.as_ref();
+        let waits = link.shipment.as_ref().filter(|shipment| shipment.stage == Stage::Waiting);
         Self {
             ace_id: link.ace_id().map(str::to_owned),
             crm_id: link.crm().map(|record| record.id.clone()),
@@ -65,6 +69,8 @@ impl From<&Link> for Linked {
             answer_by: referral.filter(|_| link.is_pending()).and_then(|it| it.expires).map(|until| until.to_string()),
             answered_by_rule: referral.and_then(|referral| referral.rule.clone()),
             became: link.conversion.as_ref().and_then(|it| it.opportunity.as_ref()).map(ToString::to_string),
+            waits_for_file_since: waits.map(|shipment| shipment.since.to_string()),
+            in_file: link.in_file().map(str::to_owned),
             unlinked: link.unlinked,
         }
     }

@@ -55,9 +55,12 @@ impl Deliver {
             return self.refuse(case, why, in_crm_words(case.object, wrong)).await;
         }
         let record = members(&record);
-        let waiting = case.link.shipment.as_ref().filter(|shipment| shipment.stage == Stage::Waiting);
-        if waiting.is_some_and(|shipment| shipment.record == record) {
-            return Ok(Disposition::Skip(SkipReason::Unchanged));
+        let same = case.link.shipment.as_ref().filter(|shipment| shipment.record == record);
+        match same.map(|shipment| &shipment.stage) {
+            Some(Stage::Waiting) => return Ok(Disposition::Skip(SkipReason::Unchanged)),
+            // Our own note of the refusal brings the record here as well.
+            Some(Stage::Refused) if !case.again => return Ok(Disposition::Skip(SkipReason::Rejected)),
+            _ => {}
         }
         let alone = case.link.shipment.as_ref().is_some_and(|shipment| shipment.alone);
         case.link.sends(&plan, Side::Aws, &changes);
@@ -70,13 +73,13 @@ impl Deliver {
         Ok(Disposition::Done)
     }
 
-    /// Takes back what waits for the next file: the rep has undone it, or made it wrong.
+    /// Takes back what waits for the next file: the rep has undone it, or made it wrong. What AWS may have taken from an
+    /// earlier file stays noted: its value is no edit of AWS's.
     async fn withdraw(&self, link: &mut Link) -> Result<(), SyncError> {
         let Some(shipment) = link.shipment.as_mut().filter(|shipment| shipment.stage == Stage::Waiting) else {
             return Ok(());
         };
         shipment.stage = Stage::Answered;
-        link.to_aws.clear();
         Ok(self.from_aws.converger.ledger.save(link).await?)
     }
 }

@@ -74,12 +74,13 @@ impl Settle {
         let count = |wanted| ends.iter().filter(|end| **end == wanted).count();
         let refused = count(End::Refused);
         let message = format!(
-            "AWS took {} of {} record(s) of {}; {refused} refused, {} wait for the end of a review, {} go again",
-            count(End::Taken) + count(End::Known),
+            "AWS took {} of {} record(s) of {}; {refused} refused, {} wait for the end of a review, {} go again, {} settled before",
+            count(End::Taken),
             ends.len(),
             manifest.key,
             count(End::Waits),
-            count(End::Again)
+            count(End::Again),
+            count(End::Known)
         );
         let status = if refused == 0 && !results.is_api_error { Status::ApiSuccess } else { Status::Partial };
         let problems = results.api_errors.iter().map(|text| said("FILE_REFUSED", text)).collect();
@@ -100,7 +101,7 @@ impl Settle {
         &self,
         manifest: &Manifest,
         file: &AceFile,
-        answer: Answer<'_>,
+        mut answer: Answer<'_>,
         processed: Option<Timestamp>,
     ) -> Result<End, SyncError> {
         let converger = &self.converger;
@@ -115,7 +116,12 @@ impl Settle {
         }
         converger.unclaimed(&link)?;
         let waits = link.to_aws.keys().filter_map(|key| manifest.kind.field(key)).collect();
-        let end = if answer.remedy == Remedy::Nothing {
+        let other = self.linked_otherwise(&link, manifest.kind, answer.ace_id).await?;
+        let end = if let Some(other) = other {
+            answer.said.push(other);
+            set_stage(&mut link, Stage::Refused);
+            End::Refused
+        } else if answer.remedy == Remedy::Nothing {
             taken(&mut link, manifest.kind, answer.ace_id, processed);
             End::Taken
         } else {
@@ -139,6 +145,17 @@ impl Settle {
         Ok(end)
     }
 
+    /// Why AWS's identifier cannot be this record's: another one has it.
+    async fn linked_otherwise(&self, link: &Link, kind: Kind, ace_id: Option<&str>) -> PortResult<Option<Rejection>> {
+        let Some(key) = ace_id.filter(|id| link.of_kind(kind) != Some(id)).and_then(|id| ace_key(kind, id)) else {
+            return Ok(None);
+        };
+        let known = self.converger.ledger.link(&key).await?;
+        let message =
+            "AWS answers with the identifier of a record that belongs to another one of the CRM's: ask AWS which it is";
+        Ok(known.filter(|known| known.born_as != link.born_as).map(|_| said("LINKED_OTHERWISE", message)))
+    }
+
     /// The CRM's record of a link.
     async fn in_crm(&self, kind: Kind, link: &Link) -> PortResult<Option<(&ObjectMapping, CrmRecord)>> {
         let (Some(object), Some(record)) = (self.converger.mapping.of(kind), link.crm()) else { return Ok(None) };
@@ -152,7 +169,7 @@ impl Settle {
         else {
             return Ok(());
         };
-        Ok(self.converger.to_aws.send(&[push::message(object, crm)?]).await?)
+        Ok(self.converger.to_aws.send(&[push::message(object, crm, false)?]).await?)
     }
 
     /// What becomes of a record that AWS did not take.
@@ -170,7 +187,7 @@ impl Settle {
                 (End::Again, Stage::Waiting)
             }
             (_, Remedy::Window) => (End::Waits, Stage::Answered),
-            _ => (End::Refused, Stage::Answered),
+            _ => (End::Refused, Stage::Refused),
         };
         if end != End::Again {
             link.to_aws.clear();

@@ -1,5 +1,5 @@
 use cosell_model::{Kind, PayloadVersion};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,9 +23,12 @@ pub struct Manifest {
     /// Whether somebody was told that AWS does not answer.
     #[serde(default)]
     pub missed: bool,
-    /// When AWS's answer was settled.
+    /// When AWS's answer was settled, or nobody waited for it any more.
     #[serde(default)]
     pub answered_at: Option<Timestamp>,
+    /// Whether its records were sent again in its place.
+    #[serde(default)]
+    pub resent: bool,
     /// Its records, in order.
     pub records: Vec<Shipped>,
 }
@@ -56,7 +59,23 @@ impl Manifest {
     pub fn new(kind: Kind, version: PayloadVersion, records: Vec<Shipped>, now: Timestamp) -> Self {
         let key =
             format!("{}cosell-{}_{}.json", folder_to_aws(kind), Uuid::new_v4().simple(), now.strftime("%m%d%Y%H%M%S"));
-        Self { key, kind, version, made_at: now, sent_at: None, missed: false, answered_at: None, records }
+        Self {
+            key,
+            kind,
+            version,
+            made_at: now,
+            sent_at: None,
+            missed: false,
+            answered_at: None,
+            resent: false,
+            records,
+        }
+    }
+
+    /// Whether AWS has let pass these hours without an answer.
+    pub fn is_late(&self, answer_hours: u32, now: Timestamp) -> bool {
+        let late = |sent: Timestamp| sent.checked_add(SignedDuration::from_hours(answer_hours.into())).ok();
+        self.answered_at.is_none() && self.sent_at.and_then(late).is_some_and(|late| late < now)
     }
 }
 

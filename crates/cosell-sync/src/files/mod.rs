@@ -3,13 +3,17 @@
 //! stored before the file is sent, and AWS's answers are matched to it.
 
 mod answers;
+mod look;
 mod manifest;
 mod poll;
+mod resend;
 mod send;
 mod settle;
 
+pub use look::{Carried, Look, Passage, Shown, Whereabouts};
 pub use manifest::{Manifest, Shipped};
 pub use poll::{Poll, Polled};
+pub use resend::{Refusal, Resend, Resent};
 pub use send::{Dispatched, Send};
 pub use settle::Settle;
 

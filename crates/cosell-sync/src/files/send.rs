@@ -5,7 +5,7 @@ use cosell_model::{
     file::{Contents, FileRecord, MAX_SENT_BYTES},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Map;
 
@@ -25,7 +25,7 @@ const FRAME_BYTES: usize = 1024;
 /// Files of one day, UTC. AWS takes 10,000 in any 24 hours, which two days share.
 const FILES_PER_DAY: u32 = 5_000;
 /// Links that are read at the same time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Sends what waits, in files.
 pub struct Send {
@@ -76,7 +76,7 @@ impl Send {
             if manifest.sent_at.is_none() {
                 self.upload(&mut manifest).await?;
                 done.repeated += 1;
-            } else if self.is_late(&manifest) {
+            } else if manifest.is_late(self.exchange.answer_hours, (self.now)()) {
                 self.miss(&mut manifest).await?;
                 done.unanswered += 1;
             }
@@ -204,12 +204,6 @@ impl Send {
         self.ledger.set_manifest(manifest).await?;
         let message = format!("{} record(s) sent, payload {}", manifest.records.len(), manifest.version);
         self.ledger.log(&[self.entry(manifest, Status::ApiSuccess, message)]).await
-    }
-
-    fn is_late(&self, manifest: &Manifest) -> bool {
-        let limit = SignedDuration::from_hours(self.exchange.answer_hours.into());
-        let late = manifest.sent_at.and_then(|sent| sent.checked_add(limit).ok());
-        late.is_some_and(|late| late < (self.now)())
     }
 
     /// Says once that AWS does not answer a file.

@@ -21,7 +21,7 @@ fn opportunity(id: &str) -> LinkKey {
     LinkKey::Opportunity(id.parse().unwrap())
 }
 
-fn backfill(world: &Shared) -> Backfill {
+pub fn backfill(world: &Shared) -> Backfill {
     let converger = world.converger();
     Backfill {
         partner_central: Box::new(world.clone()),
@@ -158,7 +158,7 @@ async fn deeds(world: &Shared, decisions: &[Decision], how: How) -> Vec<(u64, De
 }
 
 /// The functions work off what rang.
-async fn functions(world: &Shared) -> Vec<String> {
+pub async fn functions(world: &Shared) -> Vec<String> {
     let rings = world.mutate(|w| std::mem::take(&mut w.to_aws));
     let mut ends = Vec::new();
     for ring in rings {
@@ -288,7 +288,7 @@ async fn a_share_that_aws_refused_leaves_nothing_agreed_on() {
     assert_eq!(world.crm_text("006A", "NextStep").as_deref(), Some("Ask"), "AWS's value is no change of AWS's");
 }
 
-fn drift(world: &Shared) -> Drift {
+pub fn drift(world: &Shared) -> Drift {
     let converger = world.converger();
     Drift {
         partner_central: Box::new(world.clone()),

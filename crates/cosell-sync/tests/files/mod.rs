@@ -1,6 +1,12 @@
 //! The file exchange against the ports in memory: what goes out, what AWS says of it, and what is cut on the way.
 
-use cosell_sync::{Disposition, SkipReason, Stage, log::Status};
+use cosell_model::Kind;
+use cosell_sync::{
+    Disposition, SkipReason, Stage,
+    files::{Passage, Refusal, Whereabouts},
+    log::Status,
+    ports::Ledger,
+};
 use serde_json::{Value as Json, json};
 
 use crate::memory::{MAPPING, Shared, opportunity, shareable};
@@ -183,6 +189,37 @@ async fn what_aws_refuses_is_said_and_goes_again_only_where_that_helps() {
 }
 
 #[tokio::test]
+async fn what_aws_refused_goes_once_more_only_when_somebody_edits_or_asks() {
+    let world = world();
+    approved(&world).await;
+    world.rep_edits("Opportunity", DEAL, &[(CITY, json!("Kiel"))]);
+    let message = r#"{"object":"Opportunity","id":"006A","modified_at":"x"}"#;
+    world.deliver().message(message).await;
+    let (file, _) = sends(&world).await;
+    lands(&world, &answer_of(&file), &result(&file, &refused(DEAL, "Title is too long"))).await;
+    let end = world.deliver().message(message).await;
+    assert!(matches!(end, Disposition::Skip(SkipReason::Rejected)), "our own note of it changes nothing: {end:?}");
+    assert_eq!(world.send().run(|| true).await.unwrap().files, 0);
+    delivers(&world, DEAL).await;
+    sends(&world).await;
+}
+
+#[tokio::test]
+async fn two_records_of_the_crm_cannot_be_one_of_awss() {
+    let world = world();
+    for id in [DEAL, "006B"] {
+        world.rep_edits("Opportunity", id, &shareable());
+        delivers(&world, id).await;
+    }
+    let (file, _) = sends(&world).await;
+    let mut both = took(DEAL, "O1");
+    both.as_array_mut().unwrap().push(took("006B", "O1")[0].clone());
+    assert!(matches!(lands(&world, &answer_of(&file), &result(&file, &both)).await, Disposition::Done));
+    let said = ["006A", "006B"].map(|id| world.crm_text(id, "ACE_Sync_Status__c").unwrap());
+    assert!(said.contains(&"Synced".to_owned()) && said.contains(&"Error".to_owned()), "{said:?}");
+}
+
+#[tokio::test]
 async fn what_was_not_editable_goes_when_the_review_is_over() {
     let world = world();
     approved(&world).await;
@@ -328,7 +365,7 @@ async fn files_that_are_not_for_us_or_say_nothing() {
     assert!(matches!(lands(&world, "lead-outbound/a.json", &other).await, Disposition::Park(_)));
     let empty = json!({"version": "2", "spmsId": "0000000", "leads": []});
     assert!(matches!(lands(&world, "lead-outbound/b.json", &empty).await, Disposition::Done));
-    let dummy = format!("{}", MAPPING.replace("[lead.status]", "dummy_ids = \"X\"\n[lead.status]"));
+    let dummy = MAPPING.replace("[lead.status]", "dummy_ids = \"X\"\n[lead.status]");
     world.mutate(|w| w.mapping = Some(dummy));
     let history = json!({"version": "1", "spmsId": "0000000", "leads": [
         {"apnCrmUniqueIdentifier": "L1", "partnerCrmLeadId": "X0001", "status": "Open", "novel": 1},
@@ -354,4 +391,131 @@ async fn only_one_file_at_a_time_carries_a_record() {
     world.rep_edits("Opportunity", DEAL, &[("NextStep", json!("Call"))]);
     assert!(matches!(delivers(&world, DEAL).await, Disposition::Skip(_)));
     assert_eq!(world.send().run(|| true).await.unwrap().files, 0);
+}
+
+/// Where the records of a file are, by AWS's identifier or the CRM's.
+async fn whereabouts(world: &Shared, file: &str) -> (Passage, Vec<Whereabouts>) {
+    let shown = world.look().file(file).await.unwrap().unwrap();
+    (shown.passage, shown.records.into_iter().filter_map(|record| record.whereabouts).collect())
+}
+
+/// Two deals, shared and sent, of whose file AWS says nothing.
+async fn unanswered() -> (Shared, String) {
+    let world = world();
+    for id in ["006A", "006B"] {
+        world.rep_edits("Opportunity", id, &shareable());
+        delivers(&world, id).await;
+    }
+    let (file, _) = sends(&world).await;
+    (world, file)
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_can_be_seen() {
+    let world = world();
+    world.rep_edits("Opportunity", DEAL, &shareable());
+    delivers(&world, DEAL).await;
+    let look = world.look();
+    assert_eq!((look.waiting(Kind::Opportunity).await.unwrap(), look.waiting(Kind::Lead).await.unwrap()), (1, 0));
+    let waiting = look.waiting_records(Kind::Opportunity).await.unwrap();
+    assert_eq!(waiting[0].crm().map(|record| record.id.as_str()), Some(DEAL));
+
+    let (file, _) = sends(&world).await;
+    // The clock of these tests is one for all of them: it may jump by hours.
+    let sent = |at| world.mutate(|w| w.manifests.get_mut(&file).unwrap().sent_at = at);
+    sent("2099-01-01T00:00:00Z".parse().ok());
+    assert_eq!(look.waiting(Kind::Opportunity).await.unwrap(), 0);
+    let open = look.unanswered().await.unwrap();
+    assert_eq!((open.len(), open[0].0.key.as_str(), open[0].1), (1, file.as_str(), Passage::Sent));
+    assert_eq!(whereabouts(&world, &file).await, (Passage::Sent, vec![Whereabouts::Here]));
+    sent(None);
+    assert_eq!(look.unanswered().await.unwrap()[0].1, Passage::Made);
+    sent(Some(jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(look.unanswered().await.unwrap()[0].1, Passage::Late);
+
+    lands(&world, &answer_of(&file), &result(&file, &took(DEAL, "O1"))).await;
+    let name = file.rsplit('/').next().unwrap();
+    let shown = look.file(name).await.unwrap().unwrap();
+    assert_eq!(shown.passage, Passage::Answered);
+    let [record] = &shown.records[..] else { panic!("one record: {shown:?}") };
+    assert_eq!((record.ace_id.as_deref(), &record.whereabouts), (Some("O1"), &Some(Whereabouts::Answered)));
+    assert_eq!(record.last.as_ref().map(|entry| entry.status), Some(Status::ApiSuccess));
+    assert_eq!(look.file("other.json").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_aws_does_not_answer_goes_again_and_a_late_answer_changes_nothing() {
+    for late in [took(DEAL, "O1"), refused(DEAL, "Title is too long")] {
+        let (world, file) = unanswered().await;
+        // Of the second deal AWS's answer was settled before it was cut.
+        world.mutate(|w| {
+            let links = w.links.values_mut().filter(|link| link.crm().is_some_and(|record| record.id == "006B"));
+            links.for_each(|link| link.shipment.as_mut().unwrap().stage = Stage::Answered);
+        });
+        let (resend, before) = (world.resend(), world.mutate(|w| w.calls.len()));
+        let rehearsed = resend.file(&file, true).await.unwrap().unwrap();
+        assert_eq!((rehearsed.records.len(), rehearsed.others), (1, 1));
+        assert_eq!(world.mutate(|w| w.calls.len()), before, "a rehearsal writes nothing");
+
+        assert_eq!(resend.file(&file, false).await.unwrap().unwrap(), rehearsed);
+        assert_eq!(
+            whereabouts(&world, &file).await,
+            (Passage::Resent, vec![Whereabouts::Waits, Whereabouts::Answered])
+        );
+        assert_eq!(world.look().unanswered().await.unwrap(), [], "nobody waits for it");
+        assert!(matches!(resend.file(&file, false).await.unwrap(), Err(Refusal::Resent(_))));
+        lands(&world, &answer_of(&file), &result(&file, &late)).await;
+        assert_eq!(whereabouts(&world, &file).await.1[0], Whereabouts::Waits, "late, and of no consequence");
+        world.delivers().await;
+
+        let (next, content) = sends(&world).await;
+        assert_eq!(content["opportunities"].as_array().map(Vec::len), Some(1));
+        assert_eq!(content["opportunities"][0]["partnerCrmUniqueIdentifier"], DEAL, "by which AWS knows it");
+        lands(&world, &answer_of(&file), &result(&file, &late)).await;
+        assert_eq!(whereabouts(&world, &file).await.1[0], Whereabouts::In(next.clone()));
+        lands(&world, &answer_of(&next), &result(&next, &took(DEAL, "O1"))).await;
+        assert_eq!(says(&world, "ACE_Opportunity_Id__c"), "O1");
+        assert_eq!(says(&world, "ACE_Sync_Status__c"), "Synced");
+        world.delivers().await;
+        assert_eq!(world.send().run(|| true).await.unwrap().files, 0, "nothing is left to say");
+    }
+}
+
+#[tokio::test]
+async fn a_resending_that_is_cut_anywhere_is_done_once_more() {
+    let calls = {
+        let (world, file) = unanswered().await;
+        let before = world.mutate(|w| w.calls.len());
+        world.resend().file(&file, false).await.unwrap().unwrap();
+        world.mutate(|w| w.calls.len()) - before
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        let (world, file) = unanswered().await;
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        assert!(world.resend().file(&file, false).await.is_err(), "{case}");
+        let again = world.resend().file(&file, false).await.unwrap();
+        assert!(matches!(again, Ok(_) | Err(Refusal::Resent(_))), "{case}: {again:?}");
+        let waits = vec![Whereabouts::Waits, Whereabouts::Waits];
+        assert_eq!(whereabouts(&world, &file).await, (Passage::Resent, waits), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_aws_has_and_does_not_answer_goes_again() {
+    let (world, file) = unanswered().await;
+    let resend = world.resend();
+    assert_eq!(resend.file("nowhere.json", false).await.unwrap(), Err(Refusal::Unknown));
+    world.mutate(|w| w.manifests.get_mut(&file).unwrap().sent_at = None);
+    assert_eq!(resend.file(&file, false).await.unwrap(), Err(Refusal::Unsent));
+    world.send().run(|| true).await.unwrap();
+    let mut link = world.mutate(|w| w.links.values().next().cloned()).unwrap();
+    link.claimed_until = Some(jiff::Timestamp::MAX);
+    world.save(&mut link).await.unwrap();
+    assert_eq!(resend.file(&file, false).await.unwrap_err().code(), "conflict", "somebody is writing it");
+    link.claimed_until = None;
+    world.save(&mut link).await.unwrap();
+    let answers = [("006A", "O1"), ("006B", "O2")].map(|(crm_id, ace_id)| took(crm_id, ace_id)[0].clone());
+    lands(&world, &answer_of(&file), &result(&file, &json!(answers))).await;
+    assert!(matches!(resend.file(&file, false).await.unwrap(), Err(Refusal::Answered(_))));
 }

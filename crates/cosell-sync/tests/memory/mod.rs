@@ -14,7 +14,7 @@ use cosell_model::{Catalog, EngagementId, InvitationId, Kind, OpportunityId};
 use cosell_sync::{
     Converger, CrmRef, Disposition, Link, LinkKey, Stage, Work,
     deliver::Deliver,
-    files::{Manifest, Send, Settle},
+    files::{Look, Manifest, Resend, Send, Settle},
     from_aws::FromAws,
     log::Entry,
     named::Named,
@@ -137,7 +137,7 @@ impl Shared {
 
     pub fn named(&self) -> Named {
         let Converger { crm, to_aws, mapping, .. } = self.converger();
-        Named { crm, queue: to_aws, mapping }
+        Named { crm, queue: to_aws, mapping, by_hand: false }
     }
 
     /// Works off what is on the queue to AWS.
@@ -168,6 +168,16 @@ impl Shared {
             spms_id: PARTNER.to_owned(),
             now,
         }
+    }
+
+    pub fn look(&self) -> Look {
+        let Converger { ledger, mapping, now, .. } = self.converger();
+        Look { ledger, exchange: mapping.files, now }
+    }
+
+    pub fn resend(&self) -> Resend {
+        let Converger { ledger, now, .. } = self.converger();
+        Resend { ledger, now }
     }
 
     pub fn count(&self, call: &str) -> usize {
@@ -644,8 +654,14 @@ impl Ledger for Shared {
         Ok(())
     }
 
-    async fn read_log(&self, _: LogOf<'_>, _: usize) -> PortResult<Vec<Entry>> {
-        self.mutate(|w| Ok(w.log.clone()))
+    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>> {
+        let fits = |entry: &&Entry| match of {
+            LogOf::Record(id) => {
+                [&entry.ace_id, &entry.crm_id, &entry.file].into_iter().any(|name| name.as_deref() == Some(id))
+            }
+            LogOf::Day(day) => entry.at.to_string().starts_with(day),
+        };
+        self.mutate(|w| Ok(w.log.iter().rev().filter(fits).take(limit).cloned().collect()))
     }
 }
 
