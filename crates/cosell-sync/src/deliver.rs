@@ -119,16 +119,10 @@ impl Deliver {
         Ok(Disposition::Skip(SkipReason::Deleted))
     }
 
-    /// Whether nothing is to be sent of a record, since a rep took back the sharing. Who never ticked the check box has
-    /// nothing to take back: referrals, and what was linked otherwise.
+    /// Whether nothing is to be sent of a record, since a rep took back the sharing.
     async fn stopped(&self, object: &ObjectMapping, crm: &CrmRecord, link: &mut Link) -> Result<bool, SyncError> {
         let converger = &self.from_aws.converger;
-        let tick = match link.tick {
-            known if link.referral.is_some() => known,
-            Tick::Never if !object.is_ticked(&crm.fields) => Tick::Never,
-            Tick::Given | Tick::TakenBack if object.stops(&crm.fields) => Tick::TakenBack,
-            _ => Tick::Given,
-        };
+        let tick = link.ticked(object, &crm.fields);
         let stopped = tick == Tick::TakenBack;
         let known = std::mem::replace(&mut link.tick, tick);
         let was_unlinked = std::mem::take(&mut link.unlinked);

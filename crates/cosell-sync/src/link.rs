@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cosell_mapping::{Plan, Side};
+use cosell_mapping::{CrmFields, ObjectMapping, Plan, Side};
 use cosell_model::{
     EngagementId, InvitationId, Kind, LeadId, OpportunityId, Record, api,
     life_cycle::{Acceptance, Standing},
@@ -265,6 +265,17 @@ impl Link {
         self.base = Map::new();
         self.to_aws = Map::new();
         self.to_crm = Map::new();
+    }
+
+    /// What reps did to the check box by now. Who never ticked it has nothing to take back: referrals, and what was linked
+    /// otherwise.
+    pub(crate) fn ticked(&self, object: &ObjectMapping, crm: &CrmFields) -> Tick {
+        match self.tick {
+            known if self.referral.is_some() => known,
+            Tick::Never if !object.is_ticked(crm) => Tick::Never,
+            Tick::Given | Tick::TakenBack if object.stops(crm) => Tick::TakenBack,
+            _ => Tick::Given,
+        }
     }
 
     /// Notes that the CRM's record is there, which may have been in the recycle bin, and whether a rep shares it.

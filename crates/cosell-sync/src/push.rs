@@ -1,17 +1,20 @@
 //! Finds what changed in the CRM, or was deleted there, and puts one message a record on the queue to AWS.
 
-use cosell_mapping::{CrmValue, Mapping, ObjectMapping};
+use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Side};
 use cosell_model::Kind;
+use futures::{StreamExt, TryStreamExt, future, stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    CrmRef, LinkKey, SkipReason, SyncError,
+    CrmRef, Link, LinkKey, SkipReason, SyncError,
     ports::{Changes, Crm, CrmRecord, Ledger, Message, PortResult, Queue},
 };
 
 /// How many records one request to the CRM asks for.
 const PAGE: usize = 500;
+/// Links that are read at the same time.
+const AT_ONCE: usize = 16;
 
 /// The message that says: this record of the CRM changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub struct Request {
 pub struct Pushed {
     /// Records that changed.
     pub changed: usize,
+    /// Those of which our own write was the last change, and nothing is left for AWS.
+    pub own: usize,
     /// Linked records that were deleted.
     pub deleted: usize,
     /// Records that were put on the queue.
@@ -101,6 +106,9 @@ impl Push {
                 Sought::Changed => {
                     pushed.changed += records.len();
                     records.retain(|record| left_out(object, record).is_none());
+                    let found = records.len();
+                    records = self.others(object, records).await?;
+                    pushed.own += found - records.len();
                 }
                 Sought::Deleted => {
                     records = self.missed(object, records).await?;
@@ -130,6 +138,20 @@ impl Push {
             Sought::Changed => self.crm.changed_since(&object.object, cursor, &object.crm_fields(), PAGE).await,
             Sought::Deleted => self.crm.deleted_since(&object.object, cursor, PAGE).await,
         }
+    }
+
+    /// Without the records that only we have written: what a person changed besides differs from what both sides said when
+    /// they last agreed.
+    async fn others(&self, object: &ObjectMapping, records: Vec<CrmRecord>) -> PortResult<Vec<CrmRecord>> {
+        let look = |record: CrmRecord| async move {
+            if record.by_self != Some(true) {
+                return Ok(Some(record));
+            }
+            let key = LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id.clone() });
+            let link = self.ledger.link(&key).await?;
+            Ok(Some(record).filter(|record| !link.is_some_and(|link| is_told(object, &link, record))))
+        };
+        stream::iter(records).map(look).buffered(AT_ONCE).try_filter_map(future::ok).try_collect().await
     }
 
     /// The deleted records that were linked, and of which it was not said yet that they are gone.
@@ -162,6 +184,21 @@ pub(crate) fn left_out(object: &ObjectMapping, record: &CrmRecord) -> Option<Ski
         || object.wants_share(&record.fields)
         || object.referral.as_ref().is_some_and(|fields| filled(&fields.invitation_id));
     (!known).then_some(SkipReason::NotShared)
+}
+
+/// Whether AWS has heard everything that a record says.
+fn is_told(object: &ObjectMapping, link: &Link, record: &CrmRecord) -> bool {
+    let is_whole = link.of_kind(object.kind).is_some() || link.engagement().is_some();
+    let is_converted =
+        object.convert.as_ref().is_some_and(|it| record.fields.get(&it.when).is_some_and(CrmValue::is_true));
+    let is_under_way = link.share.as_ref().is_some_and(|share| !share.submitted) || link.is_shipping();
+    let asks = link.is_pending() || link.unlinked || link.ticked(object, &record.fields) != link.tick;
+    if !is_whole || is_converted || is_under_way || asks {
+        return false;
+    }
+    let (ours, unmappable) = object.to_ace(&record.fields);
+    let plan = object.plan(&link.base(object.kind), &link.at_aws(object.kind), &ours, Side::Crm);
+    unmappable.is_empty() && plan.won_by(Side::Crm).next().is_none()
 }
 
 fn unwritable(cause: serde_json::Error) -> SyncError {

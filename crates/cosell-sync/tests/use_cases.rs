@@ -1272,6 +1272,34 @@ async fn a_push_looks_for_the_kinds_that_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn our_own_writes_are_not_pushed_and_what_a_person_edited_before_them_is() {
+    let world = world();
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.rings(&ring).await;
+    let push = async || {
+        world.mutate(|w| {
+            w.cursors.clear();
+            w.to_aws.clear();
+        });
+        let pushed = world.push().run(Request::default(), || true).await.unwrap();
+        (pushed.own, pushed.queued)
+    };
+    assert_eq!(push().await, (1, 0), "what AWS said");
+    let id = "006000000000000001";
+    world.rep_edits("Opportunity", id, &[("ACE_Customer_City__c", json!("Husum"))]);
+    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
+    world.rings(&ring).await;
+    assert!(!world.mutate(|w| w.by_rep.contains(id)), "we wrote it last");
+    assert_eq!(push().await, (0, 1), "the rep's edit is still to go");
+    world.delivers().await;
+    world.rings(&ring).await;
+    assert_eq!(push().await, (1, 0));
+    world.rep_edits("Opportunity", id, &[("Share_With_AWS__c", json!(true))]);
+    world.mutate(|w| w.by_rep.clear());
+    assert_eq!(push().await, (0, 1), "a tick is news");
+}
+
+#[tokio::test]
 async fn records_that_are_named_go_on_the_queue_or_say_why_not() {
     let world = world();
     let scope = "[opportunity.only_crm]\nRegion__c = \"EMEA\"\n\n[opportunity.status]";

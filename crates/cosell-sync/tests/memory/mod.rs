@@ -1,7 +1,7 @@
 //! The ports in memory: enough of a world to see what the use cases decide, and to fail at any call of it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -40,6 +40,8 @@ pub struct World {
     pub opportunities: BTreeMap<String, Json>,
     pub invitations: BTreeMap<String, Json>,
     pub crm: BTreeMap<String, (String, CrmFields)>,
+    /// Records of the CRM whose last change was a person's.
+    pub by_rep: BTreeSet<String>,
     /// Deleted records of the CRM.
     pub bin: BTreeMap<String, (String, CrmFields)>,
     pub links: HashMap<LinkKey, Link>,
@@ -193,6 +195,7 @@ impl Shared {
         self.mutate(|world| {
             let (_, record) = world.crm.entry(id.to_owned()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
             record.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), CrmValue::from(value.clone()))));
+            world.by_rep.insert(id.to_owned());
         });
     }
 
@@ -442,6 +445,7 @@ fn record(id: &str, fields: &CrmFields) -> CrmRecord {
 
 /// As a real CRM answers: a field that was asked for and is empty is null.
 fn asked(w: &World, mut found: CrmRecord, fields: &[String]) -> CrmRecord {
+    found.by_self = Some(!w.by_rep.contains(&found.id));
     for (path, (relation, name)) in fields.iter().filter_map(|path| Some((path, path.split_once('.')?))) {
         let related = found.fields.get(&format!("{relation}Id")).and_then(CrmValue::as_text);
         let value = related.and_then(|id| w.crm.get(id)?.1.get(name).cloned());
@@ -514,6 +518,7 @@ impl Crm for Shared {
             let (_, record) = w.crm.entry(id.clone()).or_insert_with(|| (object.to_owned(), CrmFields::new()));
             record.extend(fields.clone());
             record.insert(field.to_owned(), CrmValue::Text(value.to_owned()));
+            w.by_rep.remove(&id);
             Ok(Written { id, created })
         })
     }
@@ -522,6 +527,7 @@ impl Crm for Shared {
         self.call("update", |w| {
             let (_, record) = w.crm.get_mut(id).ok_or_else(|| not_found("update"))?;
             record.extend(fields.clone());
+            w.by_rep.remove(id);
             Ok(())
         })
     }
