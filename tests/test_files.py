@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import demo
 import pytest
 from sandbox import DEAL, eventually
-from stack import MAPPING, Stack
+from stack import BINARIES, MAPPING, Stack
 
 ANSWER = """[opportunity.fields]
 partnerAcceptanceStatus = { crm = "ACE_Response__c", values = { "Accept" = "Accepted", "Reject" = "Rejected" } }
@@ -25,7 +27,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Story]:
     answer = MAPPING.read_text().replace("[opportunity.fields]\n", ANSWER, 1)
     begin, end = answer.index("[opportunity.referral]"), answer.index("# What Salesforce insists on")
     mapping.write_text(f"{answer[:begin]}{answer[end:]}\n[files]\nopportunities = true\n")
-    with Stack.up("files", mapping=mapping) as stack:
+    with Stack.up("files", parameters={"ReadsPerSecond": "50"}, mapping=mapping) as stack:
         story = demo.Story(stack)
         story.aws.switches(file_exports=True)
         yield story
@@ -50,8 +52,13 @@ def exchanged(story: demo.Story) -> dict[str, Any]:
     return sent
 
 
+FROM_AWS = ["lead-outbound", "opportunity-outbound", "lead-inbound-processed-results", "opportunity-inbound-processed-results"]
+
+
 def fetched(story: demo.Story) -> None:
+    """Settles what AWS has left for us. A file is settled once it is gone."""
     story.stack.invoke("FnFilePoll")
+    eventually("AWS's files are settled", lambda: not [key for folder in FROM_AWS for key in keys(story, folder)])
     story.quiet("FnOutboundFileQueue")
 
 
@@ -59,6 +66,14 @@ def an_hour_passes(story: demo.Story) -> list[str]:
     written = story.aws.exports()
     fetched(story)
     return written
+
+
+def command(story: demo.Story, *arguments: str, may_find: bool = False) -> Any:
+    """What a verb says; one that `may_find` something that is to be mended says so by its exit code."""
+    line = [str(BINARIES / "cosell"), *arguments, "--output", "json"]
+    answer = subprocess.run(line, env={**os.environ, **story.stack.environment()}, capture_output=True, text=True, check=False)
+    assert answer.returncode in ((0, 1) if may_find else (0,)), answer.stderr
+    return json.loads(answer.stdout)
 
 
 def log_of(story: demo.Story, record: str) -> list[dict[str, Any]]:
@@ -90,7 +105,7 @@ def test_a_deal_goes_in_a_file_and_its_review_comes_back_in_one(story: demo.Stor
     story.aws.reviews(opportunity, "Approved")
     an_hour_passes(story)
     story.quiet("FnDeliverQueue")
-    assert exchanged(story)["records"] == 1, "what waited goes when the review is over"
+    eventually("what waited goes when the review is over", lambda: exchanged(story)["records"] == 1)
     story.expect(deal, ACE_Review_Status__c="Approved", ACE_Sync_Status__c="Synced", ACE_Customer_City__c="Kiel")
     assert story.aws.opportunity(opportunity)["body"]["Customer"]["Account"]["Address"]["City"] == "Kiel"
     an_hour_passes(story)
@@ -141,13 +156,13 @@ def test_a_referral_of_a_file_is_answered_in_a_file(story: demo.Story) -> None:
     assert story.aws.opportunity(referral)["Referral"]["answer"] == "Accepted", log_of(story, row["Id"])
     an_hour_passes(story)
     story.quiet("FnDeliverQueue")
-    exchanged(story)
-    assert story.aws.opportunity(referral)["body"]["LifeCycle"]["NextSteps"] == "Call", "what waited for the acceptance"
+    eventually("what waited for the acceptance goes", lambda: exchanged(story)["records"] == 1)
+    assert story.aws.opportunity(referral)["body"]["LifeCycle"]["NextSteps"] == "Call"
 
 
 def test_a_file_of_another_partner_is_left_alone(story: demo.Story) -> None:
     story.aws.drops("lead-outbound", "other_03092026020000.json", body={"version": "2", "spmsId": "1111111", "leads": []})
-    fetched(story)
+    story.stack.invoke("FnFilePoll")
     said = eventually("it is told", lambda: log_of(story, "lead-outbound/other_03092026020000.json"))
     assert said[0]["status"] == "Error" and "spmsId" in said[0]["message"], said
     assert keys(story, "lead-outbound") == ["lead-outbound/other_03092026020000.json"]
@@ -177,6 +192,39 @@ def test_a_file_that_was_prepared_and_not_sent_is_sent_once(story: demo.Story) -
     story.expect(deal, ACE_Sync_Status__c="Synced")
     ours = [found for found in story.aws.opportunities() if found["body"].get("PartnerOpportunityIdentifier") == deal]
     assert len(ours) == 1, "AWS takes a name once"
+
+
+def test_a_file_that_aws_does_not_answer_is_sent_again_by_an_operator(story: demo.Story) -> None:
+    story.aws.switches(file_results=False)
+    deal = story.rep.creates("Opportunity", Name="Dredger", Share_With_AWS__c=True, **DEAL)
+    delivered(story)
+    said = command(story, "files", "list", "--records")
+    assert [row["crm_id"] for row in said if row["crm_id"] == deal], said
+    story.stack.invoke("FnFileSend")
+    [row] = command(story, "files", "list")
+    assert (row["records"], row["state"]) == (1, "sent"), row
+    shown = command(story, "files", "show", row["file"])
+    assert [(carried["crm_id"], carried["now"]) for carried in shown["records"]] == [(deal, "here")], shown
+    command(story, "files", "resend", row["file"], "--dry-run")
+    assert [one["file"] for one in command(story, "files", "list")] == [row["file"]], "a rehearsal changes nothing"
+    command(story, "files", "resend", row["file"])
+    assert story.stack.invoke("FnFileSend")["records"] == 1
+    story.aws.switches(file_results=True)
+    eventually("AWS answers both", lambda: len(keys(story, "opportunity-inbound-processed-results")) == 2)
+    fetched(story)
+    assert command(story, "files", "list") == [], "nothing is on its way"
+    an_hour_passes(story)
+    story.expect(deal, ACE_Sync_Status__c="Synced", ACE_Review_Status__c="Submitted")
+    ours = [found for found in story.aws.opportunities() if found["body"].get("PartnerOpportunityIdentifier") == deal]
+    assert len(ours) == 1, "to AWS the second one is an update"
+
+
+def test_who_leaves_files_is_told_what_is_in_the_way(story: demo.Story) -> None:
+    told = command(story, "migrate", "s3-to-api", may_find=True)
+    linked = len([row for row in story.aws.crm_rows("Opportunity") if row["ACE_Opportunity_Id__c"]])
+    assert told["counts"]["linked"] == linked, told
+    assert told["in_flight"] == {"waiting": 0, "files": []}, told
+    assert "opportunities = false" in told["next"][-1], told
 
 
 def test_the_copy_of_what_was_sent_is_ours_to_look_at(story: demo.Story) -> None:

@@ -157,9 +157,11 @@ impl Value {
         }
     }
 
-    /// Whether both say the same: lists regardless of order, everything else by value.
+    /// Whether both say the same: lists regardless of order, texts regardless of blanks around them and of how their lines
+    /// end, which AWS and CRMs both change, everything else by value.
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a == b || a.trim().lines().eq(b.trim().lines()),
             (Self::List(a), Self::List(b)) => {
                 a == b || (a.len() == b.len() && a.iter().collect::<HashSet<_>>() == b.iter().collect())
             }
@@ -206,6 +208,13 @@ mod tests {
 
     const MONEY: Type = Type::Number { decimals: 2, in_files: 2 };
     const SOLUTIONS: Type = Type::Identifiers(Entity::Solution);
+
+    #[test]
+    fn texts_are_the_same_whatever_is_around_them() {
+        let same = |a: &str, b: &str| Value::Text(a.into()).same(&Value::Text(b.into()));
+        assert!(same("by rail and ship. ", "by rail and ship.") && same("\nCall\r\nMeet", "Call\nMeet"));
+        assert!(!same("Call\n\nMeet", "Call\nMeet") && !same("by  rail", "by rail"));
+    }
 
     #[test]
     fn values_are_read_by_type() {

@@ -108,8 +108,14 @@ impl Settle {
         let Some(mut link) = converger.ledger.link(&answer.shipped.link).await? else { return Ok(End::Known) };
         let shown = self.in_crm(manifest.kind, &link).await?;
         if link.in_file() != Some(&manifest.key) {
-            // Settled by an earlier delivery, of which only the last step may be missing.
+            // Settled by an earlier delivery, of which only the last step may be missing; or sent again since: then AWS's
+            // identifier is news all the same.
             if answer.remedy == Remedy::Nothing {
+                if self.linked_otherwise(&link, manifest.kind, answer.ace_id).await?.is_none()
+                    && is_named(&mut link, manifest.kind, answer.ace_id)
+                {
+                    converger.ledger.save(&mut link).await?;
+                }
                 self.go_on(&link, shown.as_ref()).await?;
             }
             return Ok(End::Known);
@@ -236,11 +242,15 @@ impl Settle {
     }
 }
 
+/// Adds AWS's identifier to a link that has none; whether it did.
+fn is_named(link: &mut Link, kind: Kind, ace_id: Option<&str>) -> bool {
+    let key = ace_id.and_then(|id| ace_key(kind, id)).filter(|_| link.of_kind(kind).is_none());
+    key.map(|key| link.also(key)).is_some()
+}
+
 /// What AWS took is what both sides say from now on, unless AWS has shown something newer meanwhile.
 fn taken(link: &mut Link, kind: Kind, ace_id: Option<&str>, processed: Option<Timestamp>) {
-    if let Some(key) = ace_id.and_then(|id| ace_key(kind, id)).filter(|_| link.of_kind(kind).is_none()) {
-        link.also(key);
-    }
+    is_named(link, kind, ace_id);
     let shown_later = moment(link.last_modified.as_deref()).zip(processed).is_some_and(|(shown, done)| shown > done);
     if !shown_later {
         let mut base = link.base(kind);
