@@ -254,7 +254,7 @@ impl Converger {
             && plan.won_by(Side::Crm).any(|(line, _)| standing.access(aws.kind(), line.ace) == Access::Open)
         {
             // What waited for AWS's review, or was edited while nobody looked: it goes now, not at the next push.
-            self.to_aws.send(&[push::message(object, crm, false)?]).await?;
+            self.to_aws.send(&[push::message(object, crm, push::Why::Opened((self.now)()))?]).await?;
         }
         if written.is_empty() && crm.is_some() {
             return Ok((link, Converged::Unchanged));

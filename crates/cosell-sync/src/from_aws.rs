@@ -391,7 +391,7 @@ impl FromAws {
         let Some(record) = link.crm() else { return Ok(()) };
         // Whatever is lost here, the next push finds the answer in the CRM.
         if let Some(record) = crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await? {
-            to_aws.send(&[push::message(object, &record, false)?]).await?;
+            to_aws.send(&[push::message(object, &record, push::Why::Changed)?]).await?;
         }
         Ok(())
     }

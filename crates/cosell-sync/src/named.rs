@@ -102,9 +102,10 @@ impl Named {
         let Some(object) = known else { return Ok(Planned::Stays(SkipReason::UnknownObject)) };
         let found = self.crm.fetch(&object.object, CrmKey::Id(&record.id), &object.crm_fields()).await?;
         let Some(found) = found else { return Ok(Planned::Stays(SkipReason::Deleted)) };
+        let why = if self.by_hand { push::Why::ByHand } else { push::Why::Changed };
         Ok(match push::left_out(object, &found) {
             Some(reason) => Planned::Stays(reason),
-            None => Planned::Goes(push::message(object, &found, self.by_hand)?),
+            None => Planned::Goes(push::message(object, &found, why)?),
         })
     }
 }

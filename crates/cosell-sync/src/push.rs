@@ -3,6 +3,7 @@
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Side};
 use cosell_model::Kind;
 use futures::{StreamExt, TryStreamExt, future, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,6 +32,21 @@ pub struct Changed {
     /// Whether somebody named the record: then what AWS has refused goes once more.
     #[serde(default)]
     pub again: bool,
+    /// When AWS was seen to take what it did not take before. The record need not have changed since, and the queue must not
+    /// drop the message for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+}
+
+/// Why a record goes on the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It changed.
+    Changed,
+    /// Somebody named it.
+    ByHand,
+    /// AWS takes now what it did not take before.
+    Opened(Timestamp),
 }
 
 /// Looks for changes.
@@ -116,7 +132,7 @@ impl Push {
                 }
             }
             let messages =
-                records.iter().map(|record| message(object, record, false)).collect::<Result<Vec<_>, _>>()?;
+                records.iter().map(|record| message(object, record, Why::Changed)).collect::<Result<Vec<_>, _>>()?;
             self.queue.send(&messages).await?;
             pushed.queued += messages.len();
             if cursor.as_ref() != Some(&next) {
@@ -206,13 +222,14 @@ fn unwritable(cause: serde_json::Error) -> SyncError {
 }
 
 /// The message that brings AWS in step with a record of the CRM.
-pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord, again: bool) -> Result<Message, SyncError> {
+pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord, why: Why) -> Result<Message, SyncError> {
     let changed = Changed {
         record: CrmRef { object: object.object.clone(), id: record.id.clone() },
         modified_at: record.modified_at.clone(),
         content: Uuid::new_v5(&Uuid::NAMESPACE_OID, &serde_json::to_vec(&record.fields).map_err(unwritable)?)
             .to_string(),
-        again,
+        again: why == Why::ByHand,
+        opened_at: if let Why::Opened(at) = why { Some(at) } else { None },
     };
     let body = serde_json::to_string(&changed).map_err(unwritable)?;
     Ok(Message { body, group: Some(record.id.clone()) })
@@ -232,10 +249,12 @@ mod tests {
             by_self: None,
             fields: [("NextStep".to_owned(), CrmValue::Text(step.to_owned()))].into(),
         };
-        let message = |step| message(&object, &edited(step), false).unwrap();
+        let message = |step| message(&object, &edited(step), Why::Changed).unwrap();
         assert_ne!(message("Call"), message("Meet"));
         assert_eq!(message("Call"), message("Call"), "a repetition is dropped by the queue");
         assert_eq!(message("Call").group.as_deref(), Some("006A"));
         assert!(!message("Call").body.contains("Call"), "no value travels with the ring");
+        let opened = super::message(&object, &edited("Call"), Why::Opened(Timestamp::UNIX_EPOCH)).unwrap();
+        assert_ne!(opened, message("Call"), "an unchanged record goes again when AWS takes it");
     }
 }

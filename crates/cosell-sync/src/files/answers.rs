@@ -175,7 +175,11 @@ impl Settle {
         else {
             return Ok(());
         };
-        Ok(self.converger.to_aws.send(&[push::message(object, crm, false)?]).await?)
+        Ok(self
+            .converger
+            .to_aws
+            .send(&[push::message(object, crm, push::Why::Opened((self.converger.now)()))?])
+            .await?)
     }
 
     /// What becomes of a record that AWS did not take.
