@@ -408,39 +408,36 @@ mod tests {
     fn org() -> Description {
         let read_only = |field: CrmField| CrmField { createable: false, updateable: false, ..field };
         let key = |field: CrmField| CrmField { unique: true, ..field };
-        Description {
-            object: "Opportunity".into(),
-            label: "Deal".into(),
-            fields: vec![
-                read_only(CrmField::new("Id", "Record ID", CrmKind::Id)),
-                CrmField::new("Name", "Name", CrmKind::Text),
-                CrmField::new("CloseDate", "Close Date", CrmKind::DateTime),
-                CrmField::new("NextStep", "Next", CrmKind::Text),
-                CrmField::new("ACE_Next_Step__c", "What is next", CrmKind::Text),
-                list("StageName", "Stage", &["prospect", "Prospect", "Closed-Lost", "Won"]),
-                CrmField::new("Customer_Company_Name__c", "Customer", CrmKind::Text),
-                CrmField::new("Web__c", "Customer Website", CrmKind::Url),
-                list("ns__Country__c", "Country", &["Germany", "France", "Mars"]),
-                CrmField::new("ACE_Industry__c", "Line of business", CrmKind::Boolean),
-                list("IsOppFromMarketingActivity__c", "Marketing", &["Marketing Activity", "None"]),
-                CrmField::new("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
-                read_only(CrmField::new("Use_Case__c", "Use Case", CrmKind::Text)),
-                read_only(CrmField::new("Status__c", "Status", CrmKind::Text)),
-                CrmField::new("Delivery_Model__c", "Delivery", CrmKind::Date),
-                CrmField::new("Share_With_AWS__c", "Share", CrmKind::Boolean),
-                key(CrmField::new("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
-                key(CrmField::new("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
-                CrmField::new("ACE_Referral_Status__c", "Referral", CrmKind::Text),
-                list("ACE_Response__c", "Answer", &["Accepted", "Rejected"]),
-                CrmField::new("ACE_Sync_Status__c", "Sync", CrmKind::Text),
-                CrmField::new("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
-                CrmField {
-                    relation: Some("Account".into()),
-                    refers_to: vec!["Account".into()],
-                    ..CrmField::new("AccountId", "Account", CrmKind::Reference)
-                },
-            ],
-        }
+        let fields = vec![
+            read_only(CrmField::new("Id", "Record ID", CrmKind::Id)),
+            CrmField::new("Name", "Name", CrmKind::Text),
+            CrmField::new("CloseDate", "Close Date", CrmKind::DateTime),
+            CrmField::new("NextStep", "Next", CrmKind::Text),
+            CrmField::new("ACE_Next_Step__c", "What is next", CrmKind::Text),
+            list("StageName", "Stage", &["prospect", "Prospect", "Closed-Lost", "Won"]),
+            CrmField::new("Customer_Company_Name__c", "Customer", CrmKind::Text),
+            CrmField::new("Web__c", "Customer Website", CrmKind::Url),
+            list("ns__Country__c", "Country", &["Germany", "France", "Mars"]),
+            CrmField::new("ACE_Industry__c", "Line of business", CrmKind::Boolean),
+            list("IsOppFromMarketingActivity__c", "Marketing", &["Marketing Activity", "None"]),
+            CrmField::new("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
+            read_only(CrmField::new("Use_Case__c", "Use Case", CrmKind::Text)),
+            read_only(CrmField::new("Status__c", "Status", CrmKind::Text)),
+            CrmField::new("Delivery_Model__c", "Delivery", CrmKind::Date),
+            CrmField::new("Share_With_AWS__c", "Share", CrmKind::Boolean),
+            key(CrmField::new("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
+            key(CrmField::new("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
+            CrmField::new("ACE_Referral_Status__c", "Referral", CrmKind::Text),
+            list("ACE_Response__c", "Answer", &["Accepted", "Rejected"]),
+            CrmField::new("ACE_Sync_Status__c", "Sync", CrmKind::Text),
+            CrmField::new("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
+            CrmField {
+                relation: Some("Account".into()),
+                refers_to: vec!["Account".into()],
+                ..CrmField::new("AccountId", "Account", CrmKind::Reference)
+            },
+        ];
+        Description::new("Opportunity", "Deal", fields)
     }
 
     #[test]
@@ -457,7 +454,7 @@ mod tests {
         let fields = ["Company", "LastName", "Email", "ACE_Lead_Status_Reason__c"];
         let fields =
             fields.map(|name| CrmField::new(name, name, if name == "Email" { CrmKind::Email } else { CrmKind::Text }));
-        let lead = Description { object: "Lead".into(), label: "Lead".into(), fields: fields.into() };
+        let lead = Description::new("Lead", "Lead", fields.into());
         let both = format!("{}\n{}", propose(Kind::Opportunity, &org()), propose(Kind::Lead, &lead));
         let mapping = Mapping::parse(&both).unwrap_or_else(|error| panic!("{both}\n{error}"));
         let lead = mapping.lead.unwrap();
@@ -503,7 +500,7 @@ mod tests {
                 unique: true,
                 ..CrmField::new(&name, &strange, kind)
             });
-            let description = Description { object: format!("x{strange}"), label: strange.clone(), fields: fields.collect() };
+            let description = Description::new(&format!("x{strange}"), &strange, fields.collect());
             let proposed = propose(Kind::Opportunity, &description);
             prop_assert!(Mapping::parse(&proposed).is_ok(), "{proposed}\n{:?}", Mapping::parse(&proposed));
         }

@@ -2,6 +2,7 @@ pub mod backfill;
 pub mod config;
 pub mod convert;
 pub mod dlq;
+pub mod doctor;
 pub mod drift;
 pub mod fields;
 pub mod files;
