@@ -248,20 +248,20 @@ impl Aws {
 
     /// How many messages a queue has. How old they are, only CloudWatch knows without taking one.
     pub async fn queue_depth(&self, url: &str) -> PortResult<QueueDepth> {
-        const WAITING: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
-        const LATER: [QueueAttributeName; 2] = [
+        const ALL: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
-        let asked = self.sqs().get_queue_attributes().queue_url(url).attribute_names(WAITING);
-        let asked = LATER.into_iter().fold(asked, |asked, name| asked.attribute_names(name));
+        let asked = self.sqs().get_queue_attributes().queue_url(url).set_attribute_names(Some(ALL.to_vec()));
         let what = || format!("GetQueueAttributes of {}", url.rsplit('/').next().unwrap_or(url));
         let answer = asked.send().await.map_err(|error| port_error(what(), &error))?;
         let attributes = answer.attributes.unwrap_or_default();
         let count = |name: &QueueAttributeName| attributes.get(name).and_then(|count| count.parse::<u64>().ok());
+        let [waiting, later @ ..] = ALL;
         Ok(QueueDepth {
-            waiting: count(&WAITING).ok_or_else(|| misfit(what(), "it does not say how many there are"))?,
-            in_flight: LATER.iter().filter_map(count).sum(),
+            waiting: count(&waiting).ok_or_else(|| misfit(what(), "it does not say how many there are"))?,
+            in_flight: later.iter().filter_map(count).sum(),
         })
     }
 

@@ -18,8 +18,10 @@ use crate::{
 };
 
 /// The shipped preset: its fields are documented, so an organization that followed it has them under these names.
-static PRESET: LazyLock<Option<Mapping>> =
-    LazyLock::new(|| Mapping::parse(include_str!("../presets/salesforce.toml")).ok());
+const PRESET_TEXT: &str = include_str!("../presets/salesforce.toml");
+static PRESET: LazyLock<Option<Mapping>> = LazyLock::new(|| Mapping::parse(PRESET_TEXT).ok());
+/// Where the preset's part of leads begins.
+const LEADS: &str = "\n[lead]\n";
 
 /// Where else the customer of an opportunity usually is: ACE key, path.
 const USUAL: [(&str, &str); 2] = [("customerWebsite", "Account.Website"), ("customerCompanyName", "Account.Name")];
@@ -33,6 +35,21 @@ const STATUS: [(&str, &[&str]); 4] = [
     ("last_sync", &["lastsync", "lastsynctime", "lastsyncdate"]),
     ("pending", &["pending", "pendingchanges", "pendingfields"]),
 ];
+
+/// A whole mapping file to begin with, as text: the preset's part for the objects that the preset is for, a proposal for others.
+pub fn begin(opportunity: &Description, lead: Option<&Description>) -> String {
+    let (of_opportunities, of_leads) = PRESET_TEXT.split_once(LEADS).unwrap_or((PRESET_TEXT, ""));
+    let part = |kind: Kind, own: &Description, preset: String| {
+        let of_preset = PRESET.as_ref().and_then(|mapping| mapping.of(kind));
+        if of_preset.is_some_and(|mapped| mapped.object == own.object) { preset } else { propose(kind, own) }
+    };
+    let mut text = part(Kind::Opportunity, opportunity, of_opportunities.to_owned());
+    if let Some(lead) = lead {
+        let lead = part(Kind::Lead, lead, format!("{}{of_leads}", LEADS.trim_start()));
+        text = format!("{}\n\n{lead}", text.trim_end());
+    }
+    format!("{}\n", text.trim_end())
+}
 
 /// A proposed file, as text: lines for the fields whose names or labels are ACE's, and in comments what found no place. For
 /// leads it is the part of a file that describes leads.
@@ -504,5 +521,18 @@ mod tests {
             let proposed = propose(Kind::Opportunity, &description);
             prop_assert!(Mapping::parse(&proposed).is_ok(), "{proposed}\n{:?}", Mapping::parse(&proposed));
         }
+    }
+
+    #[test]
+    fn a_file_to_begin_with_is_the_presets_where_the_objects_are() {
+        let object = |name: &str| Description::new(name, name, Vec::new());
+        assert_eq!(begin(&object("Opportunity"), Some(&object("Lead"))), PRESET_TEXT);
+        let alone = Mapping::parse(&begin(&object("Opportunity"), None)).unwrap();
+        assert_eq!((alone.opportunity, alone.lead), (PRESET.clone().unwrap().opportunity, None));
+        let other = Description { object: "Deal__c".into(), ..org() };
+        let (mapping, _) = Mapping::read(&begin(&other, Some(&object("Lead"))));
+        let mapping = mapping.unwrap();
+        assert_eq!(mapping.opportunity.object, "Deal__c");
+        assert_eq!(mapping.lead, PRESET.clone().unwrap().lead);
     }
 }

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod drift;
 pub mod fields;
 pub mod files;
+pub mod init;
 pub mod log;
 pub mod mapping;
 pub mod migrate;

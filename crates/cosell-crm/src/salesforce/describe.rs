@@ -87,6 +87,20 @@ pub(super) fn copyable(json: &Json) -> Result<Vec<String>, Unreadable> {
     Ok(fields.map(|field| field.name).collect())
 }
 
+/// The names in the answer to `GET /sobjects`.
+pub(super) fn objects(json: &Json) -> Result<Vec<String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Listed {
+        sobjects: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let listed = Listed::deserialize(json).map_err(|_| Unreadable("the `sobjects` and their names"))?;
+    Ok(listed.sobjects.into_iter().map(|object| object.name).collect())
+}
+
 fn described(json: &Json) -> Result<Described, Unreadable> {
     let json = json.get("result").unwrap_or(json);
     Described::deserialize(json).map_err(|_| Unreadable("an object's `name`, `label` or usable `fields`"))

@@ -149,6 +149,14 @@ impl Salesforce {
         Ok(self.client.session().await.map_err(|failure| failure.told(&call))?.ahead)
     }
 
+    /// The names of the objects that the integration user sees.
+    pub async fn objects(&self) -> PortResult<Vec<String>> {
+        let call = Call { what: "list objects".to_owned(), kind: CallKind::Query, names: Vec::new() };
+        let listed =
+            async { Ok(describe::objects(&self.client.read(&["sobjects"]).await?.read("a list of objects")?)?) };
+        listed.await.map_err(|failure: Failure| failure.told(&call))
+    }
+
     /// Describes an object and makes something of the answer.
     async fn described<T>(
         &self,

@@ -11,8 +11,12 @@ use cosell_sync::{
     ports::{AceBucket, Crm, FileState, Files, Ledger, PartnerCentral, PortError, PortResult},
     push, reconcile,
 };
-use futures::future::join_all;
+use futures::{
+    FutureExt,
+    future::{LocalBoxFuture, join_all, ready, try_join_all},
+};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::error::Elapsed;
 
 use super::{
     Line,
@@ -49,10 +53,13 @@ const RIGHTS: &str = "give yourself the right to it, and see whether account and
 const DEPLOY: &str = "somebody removed it, or you may not see it: deploy the stack again, or give yourself the right";
 
 /// An answer in time.
-async fn within<T>(what: &str, work: impl Future<Output = PortResult<T>>) -> PortResult<T> {
-    tokio::time::timeout(LIMIT, work)
-        .await
-        .unwrap_or_else(|late| Err(PortError::Unavailable { what: what.to_owned(), cause: Some(Box::new(late)) }))
+fn within<'w, T: 'w>(
+    what: &'w str,
+    work: impl Future<Output = PortResult<T>> + 'w,
+) -> LocalBoxFuture<'w, PortResult<T>> {
+    let limited = tokio::time::timeout(LIMIT, work);
+    let late = |late: Elapsed| Err(PortError::Unavailable { what: what.to_owned(), cause: Some(Box::new(late)) });
+    limited.map(move |answer| answer.unwrap_or_else(late)).boxed_local()
 }
 
 /// Everything, in the order in which one thing needs the other.
@@ -97,7 +104,7 @@ pub async fn examine(name: &str) -> Vec<Line> {
         Ok(more) => lines.extend(more),
         // Outputs that are there and cannot be read.
         Err(error) => {
-            lines.push(Line::new(STACK, "outputs", Verdict::failed(error.to_string(), "`make deploy` again")))
+            lines.push(Line::new(STACK, "outputs", Verdict::failed(error.to_string(), "`make deploy` again")));
         }
     }
     lines
@@ -106,32 +113,28 @@ pub async fn examine(name: &str) -> Vec<Line> {
 type Resources = PortResult<BTreeMap<String, DeployedResource>>;
 
 async fn examine_stack(stack: &Stack, resources: Resources) -> Result<Vec<Line>, Error> {
-    let (mapping, mut lines) = mapping(stack).await?;
+    let (mapping, lines) = mapping(stack).await?;
     let mapping = mapping.as_ref();
-    let central = async { partner_central(stack).await };
-    let others = async {
-        tokio::join!(
-            crm(stack, mapping),
-            table(stack),
-            buckets(stack),
-            queues(stack),
-            schedules(stack, &resources, mapping),
-            files(stack, mapping),
-        )
-    };
-    let (central, (crm, table, buckets, queues, schedules, files)) = tokio::join!(central, others);
-    let functions = match &resources {
+    let areas = [
+        partner_central(stack).boxed_local(),
+        ready(Ok(lines)).boxed_local(),
+        crm(stack, mapping).boxed_local(),
+        table(stack).boxed_local(),
+        buckets(stack).boxed_local(),
+        queues(stack).boxed_local(),
+        schedules(stack, &resources, mapping).boxed_local(),
+        ready(Ok(functions(&resources))).boxed_local(),
+        files(stack, mapping).boxed_local(),
+    ];
+    Ok(try_join_all(areas).await?.into_iter().flatten().collect())
+}
+
+fn functions(resources: &Resources) -> Vec<Line> {
+    let verdict = match resources {
         Ok(resources) => judge::functions(resources),
         Err(error) => refusal(error, RIGHTS),
     };
-    let mut all = central?;
-    all.append(&mut lines);
-    for area in [crm?, table?, buckets?, queues?, schedules?] {
-        all.extend(area);
-    }
-    all.push(Line::new(FUNCTIONS, "deployed", functions));
-    all.extend(files?);
-    Ok(all)
+    vec![Line::new(FUNCTIONS, "deployed", verdict)]
 }
 
 async fn partner_central(stack: &Stack) -> Result<Vec<Line>, Error> {
@@ -225,7 +228,8 @@ async fn crm(stack: &Stack, mapping: Option<&Mapping>) -> Result<Vec<Line>, Erro
     };
     match within("the Salesforce login", salesforce.login()).await {
         Ok(ahead) => {
-            lines.extend([Line::new(CRM, "login", Verdict::ok(endpoint)), Line::new(CRM, "clock", judge::clock(ahead))])
+            lines
+                .extend([Line::new(CRM, "login", Verdict::ok(endpoint)), Line::new(CRM, "clock", judge::clock(ahead))]);
         }
         Err(error) => {
             let mend = "put the client id and secret of the integration user's app into the secret, let the app's client \
