@@ -12,7 +12,6 @@ import pytest
 from sandbox import DEAL, eventually
 from stack import MAPPING, Stack
 
-
 ANSWER = """[opportunity.fields]
 partnerAcceptanceStatus = { crm = "ACE_Response__c", values = { "Accept" = "Accepted", "Reject" = "Rejected" } }
 rejectionReason = "ACE_Rejection_Reason__c"
