@@ -368,7 +368,7 @@ def test_init_says_all_that_is_missing_at_once(stack: Stack, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"crm_endpoint": "http://127.0.0.1:1"}, "--crm-secret: the Salesforce login did not get through"),
+        ({"crm_endpoint": "http://127.0.0.1:1"}, "--crm-endpoint: the Salesforce login did not get through"),
         ({"opportunity_object": "Oportunity"}, "did you mean `Opportunity`?"),
         ({"ace_bucket": "ace-apn-1111111-beta-us-west-2"}, "--ace-role: ListObjectsV2"),
         ({"ace_bucket": ACE_BUCKET, "ace_role": "arn:aws:iam::000000000000:role/nobody"}, "let the role trust this account"),

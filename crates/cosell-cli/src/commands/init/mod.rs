@@ -159,7 +159,16 @@ impl Guide {
             }
         })
         .await?;
-        self.answer(&answers::CRM_ENDPOINT, async |_| Ok(((), "it is tried with the secret".to_owned()))).await?;
+        self.answer(&answers::CRM_ENDPOINT, async |endpoint| {
+            // Nobody is called so: an org says so, and whoever else is there does not get the real credentials.
+            let nobody = json!({ "client_id": "cosell-init", "client_secret": "none" }).to_string().into();
+            let salesforce = connect(endpoint, &nobody)?;
+            match salesforce.login().await {
+                Err(error @ PortError::Unavailable { .. }) => Err(refusal(&error, "")),
+                _ => Ok(((), "it answers".to_owned())),
+            }
+        })
+        .await?;
         let salesforce = self.secret().await?;
         let names = salesforce.objects().await?;
         let look = async |name: &str| {
@@ -291,12 +300,16 @@ fn unfit(text: &str, mut descriptions: Vec<Description>) -> (Vec<Missing>, Vec<F
     (missing, findings)
 }
 
+fn connect(endpoint: &str, secret: &SecretString) -> Result<Salesforce, Verdict> {
+    let mend = "give the org's own address, with https";
+    Salesforce::connect(endpoint, secret).map_err(|invalid| Verdict::failed(judge::told(&invalid), mend))
+}
+
 async fn login(endpoint: &str, secret: &SecretString) -> Result<Salesforce, Verdict> {
     let mend = "the secret must hold client_id and client_secret of an app with the client-credentials flow, which runs as the \
                 integration user, and the address must be the org's own";
     Credentials::from_secret(secret).map_err(|invalid| Verdict::failed(invalid.to_string(), mend))?;
-    let salesforce = Salesforce::connect(endpoint, secret)
-        .map_err(|invalid| Verdict::failed(judge::told(&invalid), "give the address again"))?;
+    let salesforce = connect(endpoint, secret)?;
     match salesforce.login().await {
         Ok(_) => Ok(salesforce),
         Err(error) => Err(refusal(&error, mend)),
