@@ -113,7 +113,7 @@ impl Book {
     /// Books the next moment at which one more call keeps within the limit.
     fn book(&mut self, now: i64, limit: Limit) -> Result<i64, Full> {
         let hour = now / HOUR_MILLIS;
-        self.hours.retain(|booked, _| *booked >= hour - DAY_HOURS);
+        self.forget(hour);
         if self.used() >= limit.per_day {
             return Err(Full(millis((hour + 1) * HOUR_MILLIS - now)));
         }
@@ -135,6 +135,10 @@ impl Book {
         }
         *self.hours.entry(hour).or_default() += 1;
         Ok(slot)
+    }
+
+    fn forget(&mut self, hour: i64) {
+        self.hours.retain(|booked, _| *booked >= hour - DAY_HOURS);
     }
 
     /// Calls of the last day.
@@ -194,6 +198,13 @@ impl Budget {
         let version = item.get("version").and_then(|it| it.as_n().ok()).and_then(|it| it.parse().ok());
         let book = item.get("doc").and_then(|it| it.as_s().ok()).and_then(|it| serde_json::from_str(it).ok());
         version.zip(book).ok_or_else(|| unavailable(what, "the stored item is not readable"))
+    }
+
+    /// Calls of the last day, whoever made them.
+    pub(crate) async fn used(&self, class: Class) -> PortResult<u64> {
+        let (_, mut book) = self.read("reading what is used of the quota", class).await?;
+        book.forget(Timestamp::now().as_millisecond() / HOUR_MILLIS);
+        Ok(book.used())
     }
 
     /// Stores a booking unless somebody else stored one since.

@@ -64,6 +64,18 @@ impl AceS3 {
     }
 }
 
+impl AceS3 {
+    /// Whether there is a bucket of this name, as far as we may know.
+    pub async fn exists(&self) -> PortResult<bool> {
+        let head = self.client.head_bucket().bucket(&self.bucket).send().await;
+        match head.map_err(|error| port_error(format!("HeadBucket {}", self.bucket), &error)) {
+            Ok(_) => Ok(true),
+            Err(PortError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 #[async_trait]
 impl AceBucket for AceS3 {
     async fn list(&self, folder: &str) -> PortResult<Vec<AceFile>> {

@@ -35,6 +35,9 @@ const BATCH: usize = 25;
 const BATCH_TRIES: u32 = 6;
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
+/// When an item may go.
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+
 /// cosell's memory in one DynamoDB table, keyed by `pk` and `sk`, with `expires_at` as its time to live:
 ///
 /// | `pk`, after the catalog | `sk` | what |
@@ -194,7 +197,7 @@ impl DynamoLedger {
         let (pk, sk) = match manifest.answered_at {
             None => (UNANSWERED.to_owned(), manifest.key.as_str()),
             Some(answered) => {
-                item.insert("expires_at".to_owned(), n((answered + FILE_RETENTION).as_second()));
+                item.insert(EXPIRES_AT.to_owned(), n((answered + FILE_RETENTION).as_second()));
                 (format!("manifest#{}", manifest.key), "manifest")
             }
         };
@@ -260,6 +263,15 @@ impl DynamoLedger {
 fn transact(what: &str, put: aws_sdk_dynamodb::types::builders::PutBuilder) -> PortResult<TransactWriteItem> {
     let put = put.build().map_err(|_| unreadable(what))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+impl DynamoLedger {
+    /// When a cursor was last moved.
+    pub async fn cursor_moved(&self, name: &str) -> PortResult<Option<Timestamp>> {
+        let what = format!("reading cursor {name}");
+        let item = self.get(&what, &self.pk(format!("cursor#{name}")), "cursor").await?;
+        Ok(item.and_then(|item| text(&item, "updated_at")?.parse().ok()))
+    }
 }
 
 #[async_trait]
@@ -393,7 +405,7 @@ impl Ledger for DynamoLedger {
             .item("sk", s(version))
             .item("doc", s(serde_json::to_string(&state).map_err(|_| unreadable(&what))?))
             .item("updated_at", s(now.to_string()))
-            .item("expires_at", n((now + FILE_RETENTION).as_second()));
+            .item(EXPIRES_AT, n((now + FILE_RETENTION).as_second()));
         // It may be settled before its copy is remembered.
         let first = state == FileState::Landed;
         let put = if first { put.condition_expression("attribute_not_exists(pk)") } else { put };
@@ -416,7 +428,7 @@ impl Ledger for DynamoLedger {
                     .item("pk", s(self.pk(partition)))
                     .item("sk", s(&sk))
                     .item("doc", s(&doc))
-                    .item("expires_at", n((entry.at + self.log_retention).as_second()))
+                    .item(EXPIRES_AT, n((entry.at + self.log_retention).as_second()))
                     .build()
                     .map_err(|_| unreadable(what))?;
                 requests.push(WriteRequest::builder().put_request(put).build());

@@ -4,7 +4,7 @@
 //! [`Aws::connect`] reads the SDK's own environment once; every client comes from there. Endpoints are the SDK's matter
 //! too (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_PARTNERCENTRAL_SELLING`): nothing here knows whether it talks to AWS.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
@@ -12,7 +12,7 @@ use aws_config::{
 use cosell_mapping::{InvalidMapping, Mapping};
 use cosell_model::Catalog;
 use cosell_sync::ports::{PortError, PortResult};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use budget::Budget;
 
@@ -20,6 +20,7 @@ mod budget;
 mod bus;
 mod errors;
 mod files;
+mod inspect;
 mod ledger;
 mod partner_central;
 mod queues;
@@ -27,6 +28,9 @@ mod queues;
 pub use budget::Quotas;
 pub use bus::EventBus;
 pub use files::{AceS3, S3Files};
+pub use inspect::{
+    AwsClock, BucketSettings, Caller, DeployedResource, DeployedStack, QueueDepth, QuotaUse, Schedule, TableSettings,
+};
 pub use ledger::DynamoLedger;
 pub use partner_central::PartnerCentralClient;
 pub use queues::{SqsDeadLetters, SqsLetters, SqsQueue};
@@ -124,6 +128,15 @@ impl Aws {
         answer.secret_string.map(SecretString::from).ok_or_else(|| errors::misfit(WHAT, "it holds no text"))
     }
 
+    /// Keeps a text as a new secret and answers its ARN. One of this name that is there already stays as it is.
+    pub async fn create_secret(&self, name: &str, description: &str, text: &SecretString) -> PortResult<String> {
+        const WHAT: &str = "CreateSecret";
+        let client = aws_sdk_secretsmanager::Client::new(&self.config);
+        let create = client.create_secret().name(name).description(description).secret_string(text.expose_secret());
+        let answer = create.send().await.map_err(|error| errors::port_error(WHAT, &error))?;
+        answer.arn.ok_or_else(|| errors::misfit(WHAT, "it has no ARN"))
+    }
+
     /// The mapping that is deployed, or the last one that was checked, with what is wrong with the one that is not used.
     pub async fn mapping(&self, config_bucket: &str) -> PortResult<(Mapping, Option<InvalidMapping>)> {
         let refused = match Mapping::parse(&self.config_file(config_bucket, MAPPING_KEY).await?) {
@@ -144,19 +157,6 @@ impl Aws {
     /// A text file that the deployment put there.
     pub async fn config_file(&self, bucket: &str, key: &str) -> PortResult<String> {
         files::text(&self.s3(), bucket, key).await
-    }
-
-    /// What a stack calls its resources.
-    pub async fn stack_outputs(&self, stack_name: &str) -> PortResult<BTreeMap<String, String>> {
-        let what = format!("DescribeStacks {stack_name}");
-        let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let answer = client.describe_stacks().stack_name(stack_name).send().await;
-        let answer = answer.map_err(|error| errors::port_error(what.as_str(), &error))?;
-        let stack = answer.stacks().first().ok_or_else(|| errors::misfit(what, "it does not exist"))?;
-        let outputs = stack.outputs().iter();
-        Ok(outputs
-            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
-            .collect())
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {

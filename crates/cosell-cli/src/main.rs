@@ -49,6 +49,8 @@ enum Command {
     /// Settings of the stack.
     #[command(subcommand)]
     Config(commands::config::Command),
+    Init(Box<commands::init::Args>),
+    Doctor(commands::doctor::Args),
     /// Links a pipeline that is on both sides already: first a plan for a person to read, then what it says.
     #[command(subcommand)]
     Backfill(commands::backfill::Command),
@@ -88,6 +90,11 @@ async fn main() -> ExitCode {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Mapping(command) => commands::mapping::run(&cli.stack, cli.output, command).await,
         Command::Config(command) => commands::config::run(&cli.stack, cli.output, command).await,
+        Command::Init(args) => commands::init::run(cli.output, *args).await,
+        Command::Doctor(args) => match commands::doctor::run(&cli.stack, cli.output, args).await {
+            Ok(false) => return ExitCode::FAILURE,
+            examined => examined.map(drop),
+        },
         Command::Backfill(command) => commands::backfill::run(&cli.stack, cli.output, command).await,
         Command::Migrate(command) => commands::migrate::run(&cli.stack, cli.output, command).await,
         Command::Opportunity(command) => commands::opportunity::run(&cli.stack, cli.output, command).await,

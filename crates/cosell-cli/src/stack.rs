@@ -1,6 +1,6 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use cosell_aws::{Aws, DynamoLedger, PartnerCentralClient, Quotas};
+use cosell_aws::{Aws, DeployedStack, DynamoLedger, PartnerCentralClient, Quotas};
 use cosell_crm::Salesforce;
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
@@ -14,7 +14,7 @@ use cosell_sync::{
     from_aws::FromAws,
     migrate::Migration,
     named::Named,
-    ports::{Crm, PortError},
+    ports::{Crm, PortError, PortResult},
 };
 use jiff::Timestamp;
 
@@ -30,8 +30,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(2);
 pub struct Stack {
     /// The account.
     pub aws: Aws,
+    /// As CloudFormation knows it.
+    pub deployed: DeployedStack,
     name: String,
-    outputs: BTreeMap<String, String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +46,18 @@ impl Stack {
     /// Looks it up.
     pub async fn find(name: &str) -> Result<Self, Error> {
         let aws = Aws::connect().await;
-        let outputs = aws.stack_outputs(name).await?;
-        Ok(Self { aws, name: name.to_owned(), outputs })
+        Ok(Self::of(&aws, name).await?)
+    }
+
+    /// Looks it up in an account that is known.
+    pub async fn of(aws: &Aws, name: &str) -> PortResult<Self> {
+        Ok(Self { aws: aws.clone(), deployed: aws.stack(name).await?, name: name.to_owned() })
     }
 
     /// One of its outputs.
     pub fn output(&self, name: &str) -> Result<&str, Error> {
         let missing = || NoOutput { stack: self.name.clone(), output: name.to_owned() };
-        Ok(self.outputs.get(name).ok_or_else(missing)?)
+        Ok(self.deployed.outputs.get(name).ok_or_else(missing)?)
     }
 
     /// Its catalog.
@@ -60,16 +65,20 @@ impl Stack {
         Ok(self.output("Catalog")?.parse()?)
     }
 
-    /// Partner Central, within the quotas that its functions keep to as well.
-    pub fn partner_central(&self) -> Result<PartnerCentralClient, Error> {
+    /// Partner Central's quotas that its functions keep to.
+    pub fn quotas(&self) -> Result<Quotas, Error> {
         let number = |output| -> Result<u32, Error> { Ok(self.output(output)?.parse()?) };
-        let quotas = Quotas {
+        Ok(Quotas {
             reads_per_second: number("ReadsPerSecond")?,
             reads_per_day: number("ReadsPerDay")?,
             writes_per_second: number("WritesPerSecond")?,
             writes_per_day: number("WritesPerDay")?,
-        };
-        Ok(self.aws.partner_central(self.catalog()?, self.output("Table")?, quotas))
+        })
+    }
+
+    /// Partner Central, within its quotas.
+    pub fn partner_central(&self) -> Result<PartnerCentralClient, Error> {
+        Ok(self.aws.partner_central(self.catalog()?, self.output("Table")?, self.quotas()?))
     }
 
     /// Every opportunity that AWS lists.
@@ -167,9 +176,9 @@ impl Stack {
 
     /// Its dead-letter queues that a function parks on: (name, queue, source).
     pub fn dead_letter_queues(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.outputs.iter().filter_map(|(name, url)| {
+        self.deployed.outputs.iter().filter_map(|(name, url)| {
             let function = name.strip_suffix("DeadLetters")?;
-            Some((name.as_str(), url.as_str(), self.outputs.get(&format!("{function}Queue"))?.as_str()))
+            Some((name.as_str(), url.as_str(), self.deployed.outputs.get(&format!("{function}Queue"))?.as_str()))
         })
     }
 }

@@ -63,6 +63,7 @@ impl<'a> Checker<'a> {
     }
 
     fn against(&mut self, own: &'a Description) {
+        self.written("object", own, true);
         self.ace_id(own);
         self.share(own);
         self.status(own);
@@ -163,6 +164,18 @@ impl<'a> Checker<'a> {
             self.error(place, format!("cosell writes `{}`, and {}", field.name, closed(field)));
         }
         Some(field)
+    }
+
+    /// Whether cosell's user may write an object's records at all.
+    fn written(&mut self, place: &str, object: &Description, creates: bool) {
+        let refused = match (object.createable || !creates, object.updateable) {
+            (true, true) => return,
+            (true, false) => "change",
+            (false, true) => "create",
+            (false, false) => "create or change",
+        };
+        let name = &object.object;
+        self.error(place, format!("cosell's user may not {refused} records of `{name}`: give it the right in the CRM"));
     }
 
     fn ace_id(&mut self, own: &'a Description) {
@@ -348,6 +361,7 @@ impl<'a> Checker<'a> {
                 self.undescribed.insert(object.clone());
                 continue;
             };
+            self.written(&format!("{place}.object"), other, *write == RelatedWrite::Create);
             for field in matches {
                 self.matched(&place, name, other, field);
             }
@@ -877,7 +891,7 @@ mod tests {
     }
 
     fn object(name: &str, fields: Vec<CrmField>) -> Description {
-        Description { object: name.to_owned(), label: name.to_owned(), fields }
+        Description::new(name, name, fields)
     }
 
     /// An org with a bit of everything.
@@ -1087,6 +1101,32 @@ customerWebsite = "Account.Website"
         insta::assert_snapshot!(format!("{shared}\n\n{kept}"));
         let template = said(&bare("template = \"006\""), &org());
         assert!(!template.contains("new record"), "{template}");
+    }
+
+    #[test]
+    fn rights_to_objects() {
+        let file = format!(
+            "{HEAD}{DEFAULTS}[opportunity.related.Account]\nobject = \"Account\"\nlookup = \"AccountId\"\n\
+             write = \"update\"\nmatch = [\"Website\"]\n[opportunity.fields]\ncustomerWebsite = \"Account.Website\"\n"
+        );
+        let mapping = Mapping::parse(&file).unwrap();
+        let said = |createable, updateable| {
+            let org: Vec<_> =
+                org().into_iter().map(|object| Description { createable, updateable, ..object }).collect();
+            let findings = check(&mapping, &org).into_iter().map(|finding| finding.to_string());
+            findings.filter(|text| text.contains("cosell's user may not")).collect::<Vec<_>>()
+        };
+        assert!(said(true, true).is_empty());
+        assert!(
+            matches!(&said(false, true)[..], [own] if own.starts_with("opportunity.object: ")),
+            "of related ones none is made"
+        );
+        let both = said(false, false);
+        assert!(both[0].contains("create or change records of `Opportunity`"), "{both:?}");
+        assert!(
+            both[1].starts_with("opportunity.related.Account.object: ") && both[1].contains("not change records"),
+            "{both:?}"
+        );
     }
 
     #[test]

@@ -10,11 +10,27 @@ pub struct Description {
     pub object: String,
     /// What people see.
     pub label: String,
+    /// Whether the user that was asked for may make records of it.
+    #[serde(default = "unless_said")]
+    pub createable: bool,
+    /// Whether the user that was asked for may change records of it.
+    #[serde(default = "unless_said")]
+    pub updateable: bool,
     /// Its fields.
     pub fields: Vec<CrmField>,
 }
 
+/// What is left out forbids nothing.
+fn unless_said() -> bool {
+    true
+}
+
 impl Description {
+    /// An object that may be written.
+    pub fn new(object: &str, label: &str, fields: Vec<CrmField>) -> Self {
+        Self { object: object.to_owned(), label: label.to_owned(), createable: true, updateable: true, fields }
+    }
+
     /// The field of this name, whose case does not count.
     pub fn field(&self, name: &str) -> Option<&CrmField> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))

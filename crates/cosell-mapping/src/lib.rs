@@ -32,7 +32,7 @@ pub use file::{
 pub use hint::{fold, meant};
 pub use mapping::{Arrival, CrmFields, FieldMapping, Mapping, ObjectMapping, Scope, Source, Unmappable};
 pub use merge::{FieldOutcome, Outcome, Plan, Side};
-pub use propose::propose;
+pub use propose::{begin, propose};
 #[cfg(feature = "schema")]
 pub use reference::reference;
 #[cfg(feature = "schema")]

@@ -18,8 +18,10 @@ use crate::{
 };
 
 /// The shipped preset: its fields are documented, so an organization that followed it has them under these names.
-static PRESET: LazyLock<Option<Mapping>> =
-    LazyLock::new(|| Mapping::parse(include_str!("../presets/salesforce.toml")).ok());
+const PRESET_TEXT: &str = include_str!("../presets/salesforce.toml");
+static PRESET: LazyLock<Option<Mapping>> = LazyLock::new(|| Mapping::parse(PRESET_TEXT).ok());
+/// Where the preset's part of leads begins.
+const LEADS: &str = "\n[lead]\n";
 
 /// Where else the customer of an opportunity usually is: ACE key, path.
 const USUAL: [(&str, &str); 2] = [("customerWebsite", "Account.Website"), ("customerCompanyName", "Account.Name")];
@@ -33,6 +35,21 @@ const STATUS: [(&str, &[&str]); 4] = [
     ("last_sync", &["lastsync", "lastsynctime", "lastsyncdate"]),
     ("pending", &["pending", "pendingchanges", "pendingfields"]),
 ];
+
+/// A whole mapping file to begin with, as text: the preset's part for the objects that the preset is for, a proposal for others.
+pub fn begin(opportunity: &Description, lead: Option<&Description>) -> String {
+    let (of_opportunities, of_leads) = PRESET_TEXT.split_once(LEADS).unwrap_or((PRESET_TEXT, ""));
+    let part = |kind: Kind, own: &Description, preset: String| {
+        let of_preset = PRESET.as_ref().and_then(|mapping| mapping.of(kind));
+        if of_preset.is_some_and(|mapped| mapped.object == own.object) { preset } else { propose(kind, own) }
+    };
+    let mut text = part(Kind::Opportunity, opportunity, of_opportunities.to_owned());
+    if let Some(lead) = lead {
+        let lead = part(Kind::Lead, lead, format!("{}{of_leads}", LEADS.trim_start()));
+        text = format!("{}\n\n{lead}", text.trim_end());
+    }
+    format!("{}\n", text.trim_end())
+}
 
 /// A proposed file, as text: lines for the fields whose names or labels are ACE's, and in comments what found no place. For
 /// leads it is the part of a file that describes leads.
@@ -408,39 +425,36 @@ mod tests {
     fn org() -> Description {
         let read_only = |field: CrmField| CrmField { createable: false, updateable: false, ..field };
         let key = |field: CrmField| CrmField { unique: true, ..field };
-        Description {
-            object: "Opportunity".into(),
-            label: "Deal".into(),
-            fields: vec![
-                read_only(CrmField::new("Id", "Record ID", CrmKind::Id)),
-                CrmField::new("Name", "Name", CrmKind::Text),
-                CrmField::new("CloseDate", "Close Date", CrmKind::DateTime),
-                CrmField::new("NextStep", "Next", CrmKind::Text),
-                CrmField::new("ACE_Next_Step__c", "What is next", CrmKind::Text),
-                list("StageName", "Stage", &["prospect", "Prospect", "Closed-Lost", "Won"]),
-                CrmField::new("Customer_Company_Name__c", "Customer", CrmKind::Text),
-                CrmField::new("Web__c", "Customer Website", CrmKind::Url),
-                list("ns__Country__c", "Country", &["Germany", "France", "Mars"]),
-                CrmField::new("ACE_Industry__c", "Line of business", CrmKind::Boolean),
-                list("IsOppFromMarketingActivity__c", "Marketing", &["Marketing Activity", "None"]),
-                CrmField::new("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
-                read_only(CrmField::new("Use_Case__c", "Use Case", CrmKind::Text)),
-                read_only(CrmField::new("Status__c", "Status", CrmKind::Text)),
-                CrmField::new("Delivery_Model__c", "Delivery", CrmKind::Date),
-                CrmField::new("Share_With_AWS__c", "Share", CrmKind::Boolean),
-                key(CrmField::new("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
-                key(CrmField::new("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
-                CrmField::new("ACE_Referral_Status__c", "Referral", CrmKind::Text),
-                list("ACE_Response__c", "Answer", &["Accepted", "Rejected"]),
-                CrmField::new("ACE_Sync_Status__c", "Sync", CrmKind::Text),
-                CrmField::new("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
-                CrmField {
-                    relation: Some("Account".into()),
-                    refers_to: vec!["Account".into()],
-                    ..CrmField::new("AccountId", "Account", CrmKind::Reference)
-                },
-            ],
-        }
+        let fields = vec![
+            read_only(CrmField::new("Id", "Record ID", CrmKind::Id)),
+            CrmField::new("Name", "Name", CrmKind::Text),
+            CrmField::new("CloseDate", "Close Date", CrmKind::DateTime),
+            CrmField::new("NextStep", "Next", CrmKind::Text),
+            CrmField::new("ACE_Next_Step__c", "What is next", CrmKind::Text),
+            list("StageName", "Stage", &["prospect", "Prospect", "Closed-Lost", "Won"]),
+            CrmField::new("Customer_Company_Name__c", "Customer", CrmKind::Text),
+            CrmField::new("Web__c", "Customer Website", CrmKind::Url),
+            list("ns__Country__c", "Country", &["Germany", "France", "Mars"]),
+            CrmField::new("ACE_Industry__c", "Line of business", CrmKind::Boolean),
+            list("IsOppFromMarketingActivity__c", "Marketing", &["Marketing Activity", "None"]),
+            CrmField::new("Does_Opp_Belong_To_NatSec__c", "Secret", CrmKind::Boolean),
+            read_only(CrmField::new("Use_Case__c", "Use Case", CrmKind::Text)),
+            read_only(CrmField::new("Status__c", "Status", CrmKind::Text)),
+            CrmField::new("Delivery_Model__c", "Delivery", CrmKind::Date),
+            CrmField::new("Share_With_AWS__c", "Share", CrmKind::Boolean),
+            key(CrmField::new("ACE_Opportunity_Id__c", "ACE Id", CrmKind::Text)),
+            key(CrmField::new("ACE_Invitation_Id__c", "Invitation", CrmKind::Text)),
+            CrmField::new("ACE_Referral_Status__c", "Referral", CrmKind::Text),
+            list("ACE_Response__c", "Answer", &["Accepted", "Rejected"]),
+            CrmField::new("ACE_Sync_Status__c", "Sync", CrmKind::Text),
+            CrmField::new("Budget__c", "A \"budget\"\nof \\ many lines", CrmKind::Number(2)),
+            CrmField {
+                relation: Some("Account".into()),
+                refers_to: vec!["Account".into()],
+                ..CrmField::new("AccountId", "Account", CrmKind::Reference)
+            },
+        ];
+        Description::new("Opportunity", "Deal", fields)
     }
 
     #[test]
@@ -457,7 +471,7 @@ mod tests {
         let fields = ["Company", "LastName", "Email", "ACE_Lead_Status_Reason__c"];
         let fields =
             fields.map(|name| CrmField::new(name, name, if name == "Email" { CrmKind::Email } else { CrmKind::Text }));
-        let lead = Description { object: "Lead".into(), label: "Lead".into(), fields: fields.into() };
+        let lead = Description::new("Lead", "Lead", fields.into());
         let both = format!("{}\n{}", propose(Kind::Opportunity, &org()), propose(Kind::Lead, &lead));
         let mapping = Mapping::parse(&both).unwrap_or_else(|error| panic!("{both}\n{error}"));
         let lead = mapping.lead.unwrap();
@@ -503,9 +517,22 @@ mod tests {
                 unique: true,
                 ..CrmField::new(&name, &strange, kind)
             });
-            let description = Description { object: format!("x{strange}"), label: strange.clone(), fields: fields.collect() };
+            let description = Description::new(&format!("x{strange}"), &strange, fields.collect());
             let proposed = propose(Kind::Opportunity, &description);
             prop_assert!(Mapping::parse(&proposed).is_ok(), "{proposed}\n{:?}", Mapping::parse(&proposed));
         }
+    }
+
+    #[test]
+    fn a_file_to_begin_with_is_the_presets_where_the_objects_are() {
+        let object = |name: &str| Description::new(name, name, Vec::new());
+        assert_eq!(begin(&object("Opportunity"), Some(&object("Lead"))), PRESET_TEXT);
+        let alone = Mapping::parse(&begin(&object("Opportunity"), None)).unwrap();
+        assert_eq!((alone.opportunity, alone.lead), (PRESET.clone().unwrap().opportunity, None));
+        let other = Description { object: "Deal__c".into(), ..org() };
+        let (mapping, _) = Mapping::read(&begin(&other, Some(&object("Lead"))));
+        let mapping = mapping.unwrap();
+        assert_eq!(mapping.opportunity.object, "Deal__c");
+        assert_eq!(mapping.lead, PRESET.clone().unwrap().lead);
     }
 }

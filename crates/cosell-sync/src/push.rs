@@ -112,8 +112,8 @@ impl Push {
         pushed: &mut Pushed,
     ) -> Result<(), SyncError> {
         let name = match sought {
-            Sought::Changed => format!("push:{}", object.object),
-            Sought::Deleted => format!("push:{}:deleted", object.object),
+            Sought::Changed => cursor(&object.object),
+            Sought::Deleted => format!("{}:deleted", cursor(&object.object)),
         };
         let mut cursor = self.ledger.cursor(&name).await?;
         loop {
@@ -182,6 +182,11 @@ impl Push {
         }
         Ok(missed)
     }
+}
+
+/// The cursor of the search for changed records of an object. It is moved by every run that finds its way.
+pub fn cursor(object: &str) -> String {
+    format!("push:{object}")
 }
 
 /// Whether changes of an object's records go to AWS.

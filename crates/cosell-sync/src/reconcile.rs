@@ -53,7 +53,8 @@ pub struct Reconciled {
 pub const SOURCE: &str = "cosell.reconcile";
 
 const CHANGED: &str = "reconcile";
-const REFRESHED: &str = "reconcile:refreshed";
+/// The cursor that is moved once a day, when everything that AWS works on was looked at.
+pub const REFRESHED: &str = "reconcile:refreshed";
 
 /// How far back the very first run looks.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(1);

@@ -181,7 +181,7 @@ fn description(document: &Json) -> Result<Description, Error> {
 }
 
 /// The objects that a mapping reads or writes.
-fn objects(mapping: &Mapping) -> BTreeSet<String> {
+pub(super) fn objects(mapping: &Mapping) -> BTreeSet<String> {
     let own = std::iter::once(&mapping.opportunity).chain(&mapping.lead);
     own.flat_map(|object| {
         let related = object.related.values().map(|related| related.object.clone());

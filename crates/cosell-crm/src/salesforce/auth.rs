@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use cosell_sync::ports::CrmRecord;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -81,6 +82,8 @@ pub(super) struct Session {
     pub(super) instance: Url,
     /// The integration user.
     user: Option<String>,
+    /// How far the organization's clock is ahead of ours, if the login said so.
+    pub(super) ahead: Option<SignedDuration>,
 }
 
 impl Session {
@@ -149,7 +152,8 @@ impl Sessions {
         if answer.status != StatusCode::OK {
             return Err(refused_login(&answer));
         }
-        let session = session(&self.endpoint, &answer.body)?;
+        let mut session = session(&self.endpoint, &answer.body)?;
+        session.ahead = answer.date.map(|date| date.duration_since(Timestamp::now()));
         tracing::debug!("logged in to Salesforce");
         Ok(session)
     }
@@ -191,6 +195,7 @@ fn session(endpoint: &Url, body: &[u8]) -> Result<Session, Failure> {
             .and_then(|id| id.rsplit('/').next())
             .filter(|id| values::is_id(id))
             .map(str::to_owned),
+        ahead: None,
     })
 }
 

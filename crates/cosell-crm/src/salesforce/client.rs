@@ -225,7 +225,7 @@ impl Client {
 /// What came back, whole.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    date: Option<Timestamp>,
+    pub(super) date: Option<Timestamp>,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }

@@ -16,7 +16,16 @@ const SYSTEM: [&str; 7] =
 struct Described {
     name: String,
     label: String,
+    #[serde(default = "unless_said")]
+    createable: bool,
+    #[serde(default = "unless_said")]
+    updateable: bool,
     fields: Vec<Field>,
+}
+
+/// What is left out forbids nothing.
+fn unless_said() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -67,14 +76,29 @@ struct PicklistValue {
 
 /// Reads the answer to `GET /sobjects/{Object}/describe`, also as the vendor's command line saves it (inside `result`).
 pub fn description(json: &Json) -> Result<Description, Unreadable> {
-    let Described { name, label, fields } = described(json)?;
-    Ok(Description { object: name, label, fields: fields.into_iter().map(CrmField::from).collect() })
+    let Described { name, label, createable, updateable, fields } = described(json)?;
+    let fields = fields.into_iter().map(CrmField::from).collect();
+    Ok(Description { object: name, label, createable, updateable, fields })
 }
 
 /// The fields whose values a copy of a record can have. What identifies the original is none of them.
 pub(super) fn copyable(json: &Json) -> Result<Vec<String>, Unreadable> {
     let fields = described(json)?.fields.into_iter().filter(Field::is_copyable);
     Ok(fields.map(|field| field.name).collect())
+}
+
+/// The names in the answer to `GET /sobjects`.
+pub(super) fn objects(json: &Json) -> Result<Vec<String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Listed {
+        sobjects: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let listed = Listed::deserialize(json).map_err(|_| Unreadable("the `sobjects` and their names"))?;
+    Ok(listed.sobjects.into_iter().map(|object| object.name).collect())
 }
 
 fn described(json: &Json) -> Result<Described, Unreadable> {

@@ -30,7 +30,7 @@ use cosell_model::{InvitationId, LeadId, OpportunityId};
 use cosell_sync::ports::{
     Cause, Changes, Crm, CrmFields, CrmKey, CrmRecord, PortError, PortResult, Rejection, Written,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::redirect;
 use secrecy::SecretString;
 use serde_json::Value as Json;
@@ -141,6 +141,20 @@ impl Salesforce {
         let sessions = Sessions::new(http.clone(), endpoint, credentials);
         let client = Arc::new(Client::new(http, sessions));
         Ok(Self { fetches: fetches(&client), writes: writes(&client), client, copyable: Mutex::default() })
+    }
+
+    /// Logs in, unless that is done, and says how far the organization's clock is ahead of ours, if it told.
+    pub async fn login(&self) -> PortResult<Option<SignedDuration>> {
+        let call = Call { what: "the Salesforce login".to_owned(), kind: CallKind::Query, names: Vec::new() };
+        Ok(self.client.session().await.map_err(|failure| failure.told(&call))?.ahead)
+    }
+
+    /// The names of the objects that the integration user sees.
+    pub async fn objects(&self) -> PortResult<Vec<String>> {
+        let call = Call { what: "list objects".to_owned(), kind: CallKind::Query, names: Vec::new() };
+        let listed =
+            async { Ok(describe::objects(&self.client.read(&["sobjects"]).await?.read("a list of objects")?)?) };
+        listed.await.map_err(|failure: Failure| failure.told(&call))
     }
 
     /// Describes an object and makes something of the answer.
