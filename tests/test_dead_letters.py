@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ SAMPLES = ROOT / "events" / "dead-letters"
 
 @pytest.fixture(scope="module")
 def story() -> Iterator[demo.Story]:
-    parameters = {"ScheduleState": "DISABLED", "MaxReceives": "1", "MaxReplays": "1"}
+    parameters = {"ScheduleState": "DISABLED", "MaxReceives": "1", "MaxReplays": "2"}
     with Stack.up("dead", parameters={**parameters, "ReadsPerSecond": "50", "WritesPerSecond": "20"}) as stack:
         yield demo.Story(stack)
 
@@ -163,6 +164,21 @@ def test_a_scheduled_run_that_failed_is_told(story: demo.Story) -> None:
     story.aws.mends()
     assert letter["origin"].startswith("run of ") and letter["origin"].endswith("fn-push"), letter
     assert story.cosell("dlq", "drop", "--all", "--yes", "--output", "json")[0]["outcome"] == "dropped"
+
+
+def test_what_came_back_waits_longer_unless_somebody_asks(story: demo.Story) -> None:
+    known = unknown_to_the_crm(story, "Came back")
+    parked_at = datetime.now(UTC) - timedelta(minutes=30)
+    attributes = {"cosell.code": "unavailable", "cosell.replays": "1", "cosell.parked_at": parked_at.isoformat()}
+    story.stack.client("sqs").send_message(
+        QueueUrl=story.stack.outputs["FnOpportunityDeadLetters"],
+        MessageBody=ring(known),
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+    )
+    assert story.stack.invoke("FnReplay") == {"replayed": 0, "kept": 1, "quarantined": 0}
+    early = json.loads((ROOT / "events/scheduler/replay-early.json").read_text())
+    assert story.stack.invoke("FnReplay", early)["replayed"] == 1
+    arrives(story, known)
 
 
 def test_what_came_back_too_often_is_set_aside_and_replayed(story: demo.Story) -> None:
