@@ -169,7 +169,7 @@ def a_day(stack: Stack, aws: Aws, rep: Rep, figures: Figures, leads: list[str]) 
             if quiet >= 6 and hours == HOURS and len(killed) >= KILLS and taken:
                 if not any(dead.values()):
                     break
-                stack.invoke("FnReplay")
+                stack.invoke("FnReplay", {"early": True})
                 quiet = 0
             if time.monotonic() - began > PATIENCE:
                 raise TimeoutError("not settled")

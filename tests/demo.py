@@ -200,7 +200,7 @@ def the_crm_is_down(story: Story, known: str) -> None:
     attempts = story.stack.parameters["MaxReceives"]
     eventually("four dead letters", lambda: story.depth("FnOpportunityDeadLetters") == 4, 40)
     letters = story.cosell("dlq", "list", "--output", "json")
-    causes = {(letter["code"], letter["attempts"]) for letter in letters}
+    causes = {(letter["code"], str(letter["attempts"])) for letter in letters}
     assert causes == {("unavailable", attempts)}, letters
     story.says("dead", f"4 letters after {attempts} attempts each: {letters[0]['cause'][:88]}")
     aws.mends()

@@ -107,7 +107,7 @@ def test_poison_disturbs_nobody_and_is_replayed_only_when_asked(story: demo.Stor
     assert replayed["replayed"] >= dead, replayed
 
     def parked_again() -> bool:
-        return len([letter for letter in letters(story, "FnOpportunityDeadLetters") if letter["replays"] == "1"]) == dead
+        return len([letter for letter in letters(story, "FnOpportunityDeadLetters") if letter["replays"] == 1]) == dead
 
     eventually("it is parked again, with its count", parked_again)
 
@@ -395,8 +395,13 @@ def test_every_sample_has_a_reader() -> None:
     samples = [path.relative_to(EVENTS).as_posix() for path in EVENTS.rglob("*") if path.suffix in (".json", ".txt")]
     assert samples
     # cosell/*.json are read by folder.
+    sync = ROOT / "crates/cosell-sync"
     readers = "cosell" + "".join(path.name for path in (EVENTS / "cosell").iterdir()) + "".join(
-        path.read_text() for path in [Path(__file__), ROOT / "crates/cosell-sync/tests/use_cases.rs", ROOT / "tests/demo.py"]
+        path.read_text()
+        for path in [
+            *(ROOT / "tests" / name for name in ("test_end_to_end.py", "test_dead_letters.py", "demo.py")),
+            *(sync / name for name in ("tests/use_cases.rs", "src/letter.rs")),
+        ]
     )
     readme = (EVENTS / "README.md").read_text()
     for sample in samples:

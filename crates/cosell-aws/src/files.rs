@@ -3,7 +3,7 @@ use aws_sdk_s3::{
     Client,
     operation::get_object::builders::GetObjectFluentBuilder,
     primitives::ByteStream,
-    types::{ObjectCannedAcl, ServerSideEncryption},
+    types::{Object, ObjectCannedAcl, ServerSideEncryption},
 };
 use cosell_sync::ports::{AceBucket, AceFile, Files, PortError, PortResult};
 
@@ -14,6 +14,16 @@ pub(crate) async fn read(what: String, get: GetObjectFluentBuilder) -> PortResul
     let object = get.send().await.map_err(|error| port_error(what.as_str(), &error))?;
     let content = object.body.collect().await.map_err(|_| unavailable(what, "the content broke off"))?;
     Ok(content.to_vec())
+}
+
+async fn objects(client: &Client, bucket: &str, prefix: &str) -> PortResult<Vec<Object>> {
+    let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    let mut objects = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| port_error(format!("ListObjectsV2 {prefix}"), &error))?;
+        objects.extend(page.contents.unwrap_or_default());
+    }
+    Ok(objects)
 }
 
 async fn delete(client: &Client, bucket: &str, key: &str) -> PortResult<()> {
@@ -36,6 +46,11 @@ impl S3Files {
 
 #[async_trait]
 impl Files for S3Files {
+    async fn list(&self, prefix: &str) -> PortResult<Vec<String>> {
+        let keys = objects(&self.client, &self.bucket, prefix).await?.into_iter().filter_map(|object| object.key);
+        Ok(keys.collect())
+    }
+
     async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
         let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(content));
         put.send().await.map(drop).map_err(|error| port_error(format!("PutObject {key}"), &error))
@@ -79,20 +94,11 @@ impl AceS3 {
 #[async_trait]
 impl AceBucket for AceS3 {
     async fn list(&self, folder: &str) -> PortResult<Vec<AceFile>> {
-        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder).into_paginator().send();
-        let mut files = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| port_error(format!("ListObjectsV2 {folder}"), &error))?;
-            for object in page.contents() {
-                // A key that ends in a slash is a folder that somebody made by hand.
-                if let (Some(key), Some(tag)) = (object.key(), object.e_tag())
-                    && !key.ends_with('/')
-                {
-                    files.push(AceFile { key: key.to_owned(), version: tag.trim_matches('"').to_owned() });
-                }
-            }
-        }
-        Ok(files)
+        let files = objects(&self.client, &self.bucket, folder).await?.into_iter().filter_map(|object| {
+            Some(AceFile { key: object.key?, version: object.e_tag?.trim_matches('"').to_owned() })
+        });
+        // A key that ends in a slash is a folder that somebody made by hand.
+        Ok(files.filter(|file| !file.key.ends_with('/')).collect())
     }
 
     async fn get(&self, file: &AceFile) -> PortResult<Vec<u8>> {

@@ -98,9 +98,9 @@ impl Aws {
         SqsLetters::new(self.sqs(), source_url.into(), dead_letter_url.into())
     }
 
-    /// A dead-letter queue, and where its messages go back to.
-    pub fn dead_letters(&self, dead_letter_url: impl Into<String>, source_url: impl Into<String>) -> SqsDeadLetters {
-        SqsDeadLetters::new(self.sqs(), dead_letter_url.into(), source_url.into())
+    /// A dead-letter queue, and where its messages go back to if they came from a queue.
+    pub fn dead_letters(&self, dead_letter_url: impl Into<String>, source_url: Option<&str>) -> SqsDeadLetters {
+        SqsDeadLetters::new(self.sqs(), dead_letter_url.into(), source_url.map(str::to_owned))
     }
 
     /// A bucket of ours.

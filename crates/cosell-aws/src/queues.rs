@@ -6,6 +6,7 @@ use aws_sdk_sqs::{
     types::{MessageAttributeValue, MessageSystemAttributeName, SendMessageBatchRequestEntry},
 };
 use cosell_sync::ports::{DeadLetter, DeadLetters, Letters, Message, PortError, PortResult, Queue};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::errors::{AwsCause, misfit, port_error};
@@ -14,8 +15,8 @@ use crate::errors::{AwsCause, misfit, port_error};
 const TEN: usize = 10;
 /// SQS keeps a message invisible for twelve hours at most.
 const LONGEST_DELAY: Duration = Duration::from_hours(12);
-/// How long a dead letter that was taken stays invisible to others.
-const TAKEN_SECONDS: i32 = 60;
+/// How long a dead letter that was taken stays invisible to others: as long as fn-replay may run.
+const TAKEN_SECONDS: i32 = 120;
 
 /// A queue's name, which is the end of its URL.
 fn name(url: &str) -> &str {
@@ -40,21 +41,22 @@ fn attributes(texts: &BTreeMap<String, String>) -> Vec<(String, MessageAttribute
         .collect()
 }
 
-/// Sends one message with attributes. A FIFO queue gets an identifier of its own for each: the same letter may rightly
-/// pass twice within the five minutes in which SQS would drop the second one for its equal body.
+/// Sends one message with attributes. A FIFO queue gets an identifier of its own for each, since the same letter may
+/// rightly pass twice within the five minutes in which SQS would drop the second one for its equal body.
 async fn send_letter(
     client: &Client,
     url: &str,
     body: &str,
     group: Option<&str>,
     texts: &BTreeMap<String, String>,
+    token: &str,
 ) -> PortResult<()> {
     let mut send = client.send_message().queue_url(url).message_body(body);
     for (name, value) in attributes(texts) {
         send = send.message_attributes(name, value);
     }
     if let Some(group) = group {
-        send = send.message_group_id(group).message_deduplication_id(Uuid::new_v4().to_string());
+        send = send.message_group_id(group).message_deduplication_id(token);
     }
     let what = || format!("SendMessage to {}", name(url));
     send.send().await.map(drop).map_err(|error| port_error(what(), &error))
@@ -143,20 +145,21 @@ impl Letters for SqsLetters {
     }
 
     async fn park(&self, body: &str, group: Option<&str>, attributes: &BTreeMap<String, String>) -> PortResult<()> {
-        send_letter(&self.client, &self.dead_letter_url, body, group, attributes).await
+        let token = Uuid::new_v4().to_string();
+        send_letter(&self.client, &self.dead_letter_url, body, group, attributes, &token).await
     }
 }
 
-/// A dead-letter queue and the queue that its messages came from.
+/// A dead-letter queue and the queue that its messages came from, if they came from one.
 #[derive(Debug, Clone)]
 pub struct SqsDeadLetters {
     client: Client,
     dead_letter_url: String,
-    source_url: String,
+    source_url: Option<String>,
 }
 
 impl SqsDeadLetters {
-    pub(crate) fn new(client: Client, dead_letter_url: String, source_url: String) -> Self {
+    pub(crate) fn new(client: Client, dead_letter_url: String, source_url: Option<String>) -> Self {
         Self { client, dead_letter_url, source_url }
     }
 }
@@ -165,6 +168,10 @@ impl SqsDeadLetters {
 impl DeadLetters for SqsDeadLetters {
     fn name(&self) -> &str {
         name(&self.dead_letter_url)
+    }
+
+    fn returns(&self) -> bool {
+        self.source_url.is_some()
     }
 
     async fn receive(&self) -> PortResult<Vec<DeadLetter>> {
@@ -178,12 +185,15 @@ impl DeadLetters for SqsDeadLetters {
             .visibility_timeout(TAKEN_SECONDS)
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::DeadLetterQueueSourceArn)
             .send()
             .await
             .map_err(|error| port_error(format!("ReceiveMessage from {}", self.name()), &error))?;
         let letters = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
             let system = message.attributes.unwrap_or_default();
             let attributes = message.message_attributes.unwrap_or_default();
+            let sent_at = system.get(&MessageSystemAttributeName::SentTimestamp).and_then(|at| at.parse().ok());
             Some(DeadLetter {
                 id: message.message_id?,
                 receipt: message.receipt_handle?,
@@ -193,13 +203,18 @@ impl DeadLetters for SqsDeadLetters {
                     .into_iter()
                     .filter_map(|(name, value)| Some((name, value.string_value?)))
                     .collect(),
+                sent_at: sent_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+                redriven_from: system.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn).cloned(),
             })
         });
         Ok(letters.collect())
     }
 
-    async fn send_back(&self, letter: &DeadLetter, attributes: &BTreeMap<String, String>) -> PortResult<()> {
-        send_letter(&self.client, &self.source_url, &letter.body, letter.group.as_deref(), attributes).await
+    async fn send_back(&self, message: &Message, attributes: &BTreeMap<String, String>, token: &str) -> PortResult<()> {
+        let nowhere = || PortError::NotFound { what: format!("the queue behind {}", self.name()) };
+        let source_url = self.source_url.as_ref().ok_or_else(nowhere)?;
+        let Message { body, group } = message;
+        send_letter(&self.client, source_url, body, group.as_deref(), attributes, token).await
     }
 
     async fn delete(&self, letter: &DeadLetter) -> PortResult<()> {

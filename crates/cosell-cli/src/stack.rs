@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cosell_aws::{Aws, DeployedStack, DynamoLedger, PartnerCentralClient, Quotas};
+use cosell_aws::{Aws, DeployedStack, DynamoLedger, PartnerCentralClient, Quotas, SqsDeadLetters};
 use cosell_crm::Salesforce;
 use cosell_mapping::Mapping;
 use cosell_model::{Catalog, OpportunityId};
@@ -12,9 +12,11 @@ use cosell_sync::{
     every_opportunity,
     files::{Look, Resend},
     from_aws::FromAws,
+    letter::Carries,
     migrate::Migration,
     named::Named,
     ports::{Crm, PortError, PortResult},
+    quarantine::Quarantine,
 };
 use jiff::Timestamp;
 
@@ -174,12 +176,48 @@ impl Stack {
         })
     }
 
-    /// Its dead-letter queues that a function parks on: (name, queue, source).
-    pub fn dead_letter_queues(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    /// All its dead-letter queues.
+    pub fn dead_letter_queues(&self) -> impl Iterator<Item = DeadLetterQueue> {
         self.deployed.outputs.iter().filter_map(|(name, url)| {
-            let function = name.strip_suffix("DeadLetters")?;
-            Some((name.as_str(), url.as_str(), self.deployed.outputs.get(&format!("{function}Queue"))?.as_str()))
+            let function = name.strip_suffix(DEAD_LETTERS)?;
+            let source = self.deployed.outputs.get(&format!("{function}Queue"));
+            Some(DeadLetterQueue {
+                name: name.clone(),
+                queue: self.aws.dead_letters(url, source.map(String::as_str)),
+                carries: match function {
+                    "FnOpportunity" | "FnInvitation" => Some(Carries::Rings),
+                    "FnOutboundFile" => Some(Carries::Files),
+                    "FnDeliver" => Some(Carries::Changes),
+                    "FnChanged" => Some(Carries::Names),
+                    _ => None,
+                },
+            })
         })
+    }
+
+    /// Where dead letters are set aside.
+    pub fn quarantine(&self) -> Result<Quarantine, Error> {
+        let files = Box::new(self.aws.files(self.output("LandingBucket")?));
+        Ok(Quarantine { files, now: Timestamp::now })
+    }
+}
+
+const DEAD_LETTERS: &str = "DeadLetters";
+
+/// A dead-letter queue of the stack.
+pub struct DeadLetterQueue {
+    /// Its output.
+    pub name: String,
+    /// The queue.
+    pub queue: SqsDeadLetters,
+    /// What its letters should be, where that is known.
+    pub carries: Option<Carries>,
+}
+
+impl DeadLetterQueue {
+    /// Whose letters it holds: `FnOpportunity` of `FnOpportunityDeadLetters`.
+    pub fn function(&self) -> &str {
+        self.name.strip_suffix(DEAD_LETTERS).unwrap_or(&self.name)
     }
 }
 

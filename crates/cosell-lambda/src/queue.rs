@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use cosell_sync::{
     Disposition, RetryPolicy, SyncError, Work,
+    letter::{ATTEMPTS, CAUSE, CODE, PARKED_AT, TRAVELLING},
     ports::Letters,
-    replay::{ATTEMPTS, CAUSE, CODE, PARKED_AT, REPLAYS},
 };
 use futures::{FutureExt, future::join_all};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -197,16 +197,19 @@ impl<L: Letters, W: Work> Shell<L, W> {
     }
 
     async fn park(&self, message: &SqsMessage, attempts: u32, error: &SyncError) -> Verdict {
-        let carried = message.message_attributes.get(REPLAYS).and_then(|attribute| attribute.string_value.clone());
         let mut cause = error.chain();
         cause.truncate(cause.floor_char_boundary(LONGEST_CAUSE));
-        let attributes = BTreeMap::from([
+        let mut attributes = BTreeMap::from([
             (CAUSE.to_owned(), cause),
             (CODE.to_owned(), error.code().to_owned()),
             (ATTEMPTS.to_owned(), attempts.to_string()),
-            (REPLAYS.to_owned(), carried.unwrap_or_else(|| "0".to_owned())),
             (PARKED_AT.to_owned(), jiff::Timestamp::now().to_string()),
         ]);
+        attributes.extend(
+            TRAVELLING.into_iter().filter_map(|name| {
+                Some((name.to_owned(), message.message_attributes.get(name)?.string_value.clone()?))
+            }),
+        );
         let body = message.body.as_deref().unwrap_or_default();
         match self.letters.park(body, attribute(message, "MessageGroupId"), &attributes).await {
             Ok(()) => Verdict::Acknowledge,
@@ -226,6 +229,7 @@ mod tests {
     use async_trait::async_trait;
     use cosell_sync::{
         SkipReason,
+        letter::{HISTORY, REPLAYS},
         ports::{PortError, PortResult},
     };
     use serde_json::json;
@@ -268,7 +272,8 @@ mod tests {
                     attributes["MessageGroupId"] = json!(group);
                 }
                 json!({"messageId": id, "receiptHandle": format!("r-{id}"), "body": body, "attributes": attributes,
-                    "messageAttributes": {REPLAYS: {"stringValue": "2", "dataType": "String"}}})
+                    "messageAttributes": {REPLAYS: {"stringValue": "2", "dataType": "String"},
+                        HISTORY: {"stringValue": "- throttled 5", "dataType": "String"}}})
             })
             .collect();
         serde_json::from_value(json!({"Records": records})).unwrap()
@@ -363,6 +368,7 @@ mod tests {
         assert_eq!((parked.len(), body.as_str()), (1, "nonsense"));
         assert_eq!(attributes[CODE], "malformed_message");
         assert_eq!(attributes[REPLAYS], "2", "a replayed message keeps its count");
+        assert_eq!(attributes[HISTORY], "- throttled 5", "and what happened before");
         assert!(
             attributes[CAUSE].starts_with("the message is not one of ours: expected value"),
             "{}",

@@ -46,8 +46,7 @@ impl Deliver {
     /// Works off one message of the queue to AWS.
     pub async fn message(&self, body: &str) -> Disposition {
         let result = async {
-            let Changed { record, again, .. } = serde_json::from_str(body)
-                .map_err(|cause| SyncError::Body { expected: "a changed CRM record", cause })?;
+            let Changed { record, again, .. } = Changed::read(body)?;
             self.work_off(record, again).await
         };
         result.await.into()

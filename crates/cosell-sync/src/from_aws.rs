@@ -2,7 +2,7 @@
 
 use cosell_mapping::{Answer, CrmValue, ObjectMapping, ReferralFields, ReferralRule};
 use cosell_model::{
-    EngagementId, InvitationId, Kind, OpportunityId, api,
+    Catalog, EngagementId, InvitationId, Kind, OpportunityId, api,
     event::{self, Ring},
     life_cycle::Acceptance,
 };
@@ -37,6 +37,16 @@ struct Envelope {
     time: Option<Timestamp>,
     /// What it is about.
     detail: Json,
+}
+
+fn envelope(body: &str) -> Result<Envelope, SyncError> {
+    serde_json::from_str(body).map_err(|cause| SyncError::Body { expected: "an EventBridge event", cause })
+}
+
+/// What an event in a message's body is about.
+pub(crate) fn rung(body: &str) -> Result<(Catalog, Ring), SyncError> {
+    let Envelope { detail_type, detail, .. } = envelope(body)?;
+    Ok(event::read(&detail_type, &detail)?)
 }
 
 /// What AWS answers of the record that rang.
@@ -85,8 +95,7 @@ impl Work for FromAws {
 
     /// The record that rang: its present state is what counts, and that costs one read.
     fn subject(&self, body: &str) -> Option<String> {
-        let Envelope { detail_type, detail, .. } = serde_json::from_str(body).ok()?;
-        match event::read(&detail_type, &detail).ok()? {
+        match rung(body).ok()? {
             (catalog, Ring::Opportunity(id)) => Some(format!("{catalog}/{id}")),
             (catalog, Ring::Invitation(id)) => Some(format!("{catalog}/{id}")),
             (catalog, Ring::Lead(id)) => Some(format!("{catalog}/{id}")),
@@ -96,8 +105,7 @@ impl Work for FromAws {
 
     /// Asks AWS for the present state of what rang, unless that is known to be in the CRM.
     async fn look(&self, body: String) -> Result<Seen, Disposition> {
-        let envelope: Envelope =
-            serde_json::from_str(&body).map_err(|cause| SyncError::Body { expected: "an EventBridge event", cause })?;
+        let envelope = envelope(&body)?;
         let (catalog, ring) = match event::read(&envelope.detail_type, &envelope.detail) {
             Err(event::UnusableEvent::UnknownType(name)) => {
                 tracing::warn!(detail_type = name, "an event of an unknown type was left alone");

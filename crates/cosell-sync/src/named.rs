@@ -48,7 +48,7 @@ enum Detail {
     One(CrmRef),
 }
 
-fn records(body: &str) -> Result<Vec<CrmRef>, SyncError> {
+pub(crate) fn records(body: &str) -> Result<Vec<CrmRef>, SyncError> {
     let unusable = |cause| SyncError::Body { expected: "an event that names records of the CRM", cause };
     let Event { detail } = serde_json::from_str(body).map_err(unusable)?;
     match detail {

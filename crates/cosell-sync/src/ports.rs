@@ -415,11 +415,12 @@ pub trait Letters: Send + Sync {
 }
 
 /// A message on a dead-letter queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The queue's identifier of it.
     pub id: String,
     /// What it is deleted with.
+    #[serde(skip)]
     pub receipt: String,
     /// Its body, as it came.
     pub body: String,
@@ -427,6 +428,10 @@ pub struct DeadLetter {
     pub group: Option<String>,
     /// Its text attributes.
     pub attributes: BTreeMap<String, String>,
+    /// When it was sent; where a standard queue gave it up, to that queue.
+    pub sent_at: Option<Timestamp>,
+    /// The ARN of the queue that gave it up, if one did.
+    pub redriven_from: Option<String>,
 }
 
 /// A dead-letter queue and the queue that its messages came from.
@@ -434,10 +439,14 @@ pub struct DeadLetter {
 pub trait DeadLetters: Send + Sync {
     /// What to call it.
     fn name(&self) -> &str;
-    /// Takes up to ten messages; they stay invisible to others until released or forgotten.
+    /// Whether its messages came from a queue that they can go back to.
+    fn returns(&self) -> bool;
+    /// Takes up to ten messages; they stay invisible to others until released or forgotten. Of a FIFO group none is given
+    /// while others of it are taken.
     async fn receive(&self) -> PortResult<Vec<DeadLetter>>;
-    /// Sends a message back to where it came from.
-    async fn send_back(&self, letter: &DeadLetter, attributes: &BTreeMap<String, String>) -> PortResult<()>;
+    /// Puts a message on the queue that the letters came from. A FIFO queue drops a second one with the same token that
+    /// comes within five minutes.
+    async fn send_back(&self, message: &Message, attributes: &BTreeMap<String, String>, token: &str) -> PortResult<()>;
     /// Removes a message that is safely elsewhere.
     async fn delete(&self, letter: &DeadLetter) -> PortResult<()>;
     /// Leaves a message where it is, visible again.
@@ -469,6 +478,8 @@ pub trait AceBucket: Send + Sync {
 /// Our own bucket.
 #[async_trait]
 pub trait Files: Send + Sync {
+    /// The keys that begin with this.
+    async fn list(&self, prefix: &str) -> PortResult<Vec<String>>;
     /// Stores a file.
     async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()>;
     /// A file's content; [`PortError::NotFound`] when it is gone.

@@ -49,6 +49,13 @@ pub(crate) enum Why {
     Opened(Timestamp),
 }
 
+impl Changed {
+    /// Reads it from a message's body.
+    pub(crate) fn read(body: &str) -> Result<Self, SyncError> {
+        serde_json::from_str(body).map_err(|cause| SyncError::Body { expected: "a changed CRM record", cause })
+    }
+}
+
 /// Looks for changes.
 pub struct Push {
     /// The CRM.

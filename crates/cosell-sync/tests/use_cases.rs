@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod backfill;
+mod dead_letters;
 mod files;
 mod memory;
 mod migrate;

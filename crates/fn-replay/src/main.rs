@@ -6,6 +6,7 @@ use cosell_aws::Aws;
 use cosell_lambda::serve_schedule;
 use cosell_sync::{
     ports::DeadLetters,
+    quarantine::Quarantine,
     replay::{Replay, Request},
 };
 use cosell_wiring::FromEnv;
@@ -21,12 +22,12 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let queues = config
         .routes
         .iter()
-        .map(|(dead_letters, source)| Box::new(aws.dead_letters(dead_letters, source)) as Box<dyn DeadLetters>);
+        .map(|(dead_letters, source)| Box::new(aws.dead_letters(dead_letters, Some(source))) as Box<dyn DeadLetters>);
     let replay = &Replay {
         queues: queues.collect(),
-        files: Box::new(aws.files(&config.landing_bucket)),
+        quarantine: Quarantine { files: Box::new(aws.files(&config.landing_bucket)), now: Timestamp::now },
         max_replays: config.max_replays,
         now: Timestamp::now,
     };
-    serve_schedule(|request: Request, _| async move { replay.run(request).await }).await
+    serve_schedule(|request: Request, go_on| async move { replay.run(request, go_on).await }).await
 }

@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod opportunity;
 pub mod picklist;
 pub mod push;
+pub mod quarantine;
 pub mod refresh;
 pub mod solutions;
 pub mod status;

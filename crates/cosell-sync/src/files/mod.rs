@@ -16,6 +16,7 @@ pub use poll::{Poll, Polled};
 pub use resend::{Refusal, Resend, Resent};
 pub use send::{Dispatched, Send};
 pub use settle::Settle;
+pub(crate) use settle::landed;
 
 use cosell_model::Kind;
 
@@ -63,7 +64,7 @@ fn landing_key(file: &AceFile) -> String {
     format!("{LANDING}{folder}/{}/{name}", file.version)
 }
 
-fn from_landing_key(key: &str) -> Option<AceFile> {
+pub(crate) fn from_landing_key(key: &str) -> Option<AceFile> {
     let (folder, rest) = key.strip_prefix(LANDING)?.split_once('/')?;
     let (version, name) = rest.split_once('/')?;
     Some(AceFile { key: format!("{folder}/{name}"), version: version.to_owned() })

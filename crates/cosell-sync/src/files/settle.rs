@@ -31,6 +31,13 @@ struct Object {
     key: String,
 }
 
+/// The key of the file that an `Object Created` event in a message's body is about.
+pub(crate) fn landed(body: &str) -> Result<String, SyncError> {
+    let event: ObjectCreated = serde_json::from_str(body)
+        .map_err(|cause| SyncError::Body { expected: "an S3 `Object Created` event", cause })?;
+    Ok(event.detail.object.key)
+}
+
 /// Settles landed files.
 pub struct Settle {
     /// AWS's bucket.
@@ -70,11 +77,7 @@ struct Tally {
 impl Settle {
     /// Works off one `Object Created` event, in the body of a queue's message.
     pub async fn event(&self, body: &str) -> Disposition {
-        let result = async {
-            let event: ObjectCreated = serde_json::from_str(body)
-                .map_err(|cause| SyncError::Body { expected: "an S3 `Object Created` event", cause })?;
-            self.landed(&event.detail.object.key).await
-        };
+        let result = async { self.landed(&landed(body)?).await };
         result.await.into()
     }
 

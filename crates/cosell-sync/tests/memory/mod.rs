@@ -714,6 +714,10 @@ impl AceBucket for Shared {
 
 #[async_trait]
 impl Files for Shared {
+    async fn list(&self, prefix: &str) -> PortResult<Vec<String>> {
+        Ok(self.mutate(|w| w.files.keys().filter(|key| key.starts_with(prefix)).cloned().collect()))
+    }
+
     async fn put(&self, key: &str, content: Vec<u8>) -> PortResult<()> {
         self.mutate(|w| w.files.insert(key.to_owned(), content));
         Ok(())
