@@ -1,9 +1,12 @@
 //! Finds what changed in the CRM, or was deleted there, and puts one message a record on the queue to AWS.
 
+mod recent;
+
 use cosell_mapping::{CrmValue, Mapping, ObjectMapping, Side};
 use cosell_model::Kind;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
+use recent::Recent;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -123,6 +126,9 @@ impl Push {
             Sought::Deleted => format!("{}:deleted", cursor(&object.object)),
         };
         let mut cursor = self.ledger.cursor(&name).await?;
+        let known = format!("{name}:queued");
+        let mut has_sent = false;
+        let mut recent = Recent::read(self.ledger.cursor(&known).await?.as_deref());
         loop {
             let Changes { mut records, cursor: next, caught_up } = self.page(sought, object, cursor.as_deref()).await?;
             match sought {
@@ -138,21 +144,29 @@ impl Push {
                     pushed.deleted += records.len();
                 }
             }
-            let messages =
-                records.iter().map(|record| message(object, record, Why::Changed)).collect::<Result<Vec<_>, _>>()?;
+            let mut messages = Vec::new();
+            for record in &records {
+                let message = message(object, record, Why::Changed)?;
+                // A deletion is looked up in the ledger instead, each time, until it was said.
+                if matches!(sought, Sought::Deleted) || recent.is_news(&record.modified_at, &message) {
+                    messages.push(message);
+                }
+            }
             self.queue.send(&messages).await?;
             pushed.queued += messages.len();
+            has_sent |= !messages.is_empty();
             if cursor.as_ref() != Some(&next) {
                 self.ledger.set_cursor(&name, &next).await?;
             }
-            if caught_up {
-                return Ok(());
+            if !caught_up && go_on() {
+                cursor = Some(next);
+                continue;
             }
-            if !go_on() {
-                pushed.unfinished = true;
-                return Ok(());
+            pushed.unfinished |= !caught_up;
+            if has_sent {
+                self.ledger.set_cursor(&known, &recent.text()).await?;
             }
-            cursor = Some(next);
+            return Ok(());
         }
     }
 

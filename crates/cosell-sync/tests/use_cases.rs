@@ -1273,6 +1273,19 @@ async fn a_push_looks_for_the_kinds_that_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_a_search_lists_once_more_is_not_queued_once_more() {
+    let world = world();
+    world.rep_edits("Opportunity", "006A", &memory::shareable());
+    let push = async || {
+        world.mutate(|w| w.cursors.retain(|name, _| name.ends_with(":queued")));
+        world.push().run(Request::default(), || true).await.unwrap().queued
+    };
+    assert_eq!([push().await, push().await], [1, 0]);
+    world.rep_edits("Opportunity", "006A", &[("NextStep", json!("Call"))]);
+    assert_eq!([push().await, push().await], [1, 0], "an edit of the same second is another one");
+}
+
+#[tokio::test]
 async fn our_own_writes_are_not_pushed_and_what_a_person_edited_before_them_is() {
     let world = world();
     let ring = fresh("eventbridge/opportunity-updated.json");
