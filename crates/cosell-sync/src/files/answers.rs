@@ -109,14 +109,14 @@ impl Settle {
         let shown = self.in_crm(manifest.kind, &link).await?;
         if link.in_file() != Some(&manifest.key) {
             // Settled by an earlier delivery, of which only the last step may be missing; or sent again since: then AWS's
-            // identifier is news all the same.
+            // identifier is news all the same, and AWS's next file says what it has.
             if answer.remedy == Remedy::Nothing {
-                if self.linked_otherwise(&link, manifest.kind, answer.ace_id).await?.is_none()
-                    && is_named(&mut link, manifest.kind, answer.ace_id)
-                {
+                let is_free = self.linked_otherwise(&link, manifest.kind, answer.ace_id).await?.is_none();
+                if is_free && is_named(&mut link, manifest.kind, answer.ace_id) {
                     converger.ledger.save(&mut link).await?;
+                } else {
+                    self.go_on(&link, shown.as_ref()).await?;
                 }
-                self.go_on(&link, shown.as_ref()).await?;
             }
             return Ok(End::Known);
         }
