@@ -367,6 +367,11 @@ impl ObjectMapping {
         digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
+    /// How its records are converted, of a record that the CRM has converted.
+    pub fn converted(&self, crm: &CrmFields) -> Option<&ConvertFields> {
+        self.convert.as_ref().filter(|convert| crm.get(&convert.when).is_some_and(CrmValue::is_true))
+    }
+
     /// Whether its records go to AWS and come from it in files, and not by the API.
     pub fn goes_by_file(&self) -> bool {
         self.wire != Wire::Api

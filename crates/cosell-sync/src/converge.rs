@@ -148,7 +148,7 @@ impl Converger {
             return Ok(Some(link));
         }
         let (Some(id), Some(object)) = (carried, self.mapping.of(kind)) else { return Ok(None) };
-        let named = LinkKey::Crm(CrmRef { object: object.object.clone(), id: id.to_owned() });
+        let named = LinkKey::Crm(CrmRef::of(object, id));
         Ok(match self.ledger.link(&named).await? {
             Some(mut link) if link.of_kind(kind).is_none() => {
                 link.also(key.clone());
@@ -172,7 +172,7 @@ impl Converger {
             named.is_none() || named == link.ace_id()
         };
         if let Some(record) = found.filter(free) {
-            link.also(LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id }));
+            link.also(LinkKey::Crm(CrmRef::of(object, &record.id)));
         }
         Ok(link)
     }
@@ -380,7 +380,7 @@ impl Converger {
             let new = self.new_record(&object.object, object.template.as_deref(), &object.defaults, writes).await?;
             self.crm.upsert(&object.object, field, value, &new).await?.id
         };
-        Ok(CrmRef { object: object.object.clone(), id })
+        Ok(CrmRef::of(object, &id))
     }
 
     /// What a new record starts with: what AWS says, then the declared defaults, then the template's values.
@@ -559,9 +559,7 @@ fn left_alone(object: &ObjectMapping, aws: &Record, link: &Link, crm: Option<&Cr
         return Some(Converged::OutOfScope);
     }
     // The CRM has closed a lead that it converted: what it became goes on.
-    let (convert, crm) = object.convert.as_ref().zip(crm)?;
-    let is_converted = crm.fields.get(&convert.when).is_some_and(CrmValue::is_true);
-    is_converted.then_some(Converged::Unchanged)
+    object.converted(&crm?.fields).map(|_| Converged::Unchanged)
 }
 
 /// What the CRM's record is to get: what AWS wins of the merge, facts of our own that it does not show yet, and the

@@ -393,8 +393,7 @@ impl Deliver {
     async fn convert(&self, case: &mut Case<'_>) -> Result<Disposition, SyncError> {
         let Self { from_aws: FromAws { partner_central, converger } } = self;
         let fields = &case.crm.fields;
-        let converted =
-            case.object.convert.as_ref().filter(|convert| fields.get(&convert.when).is_some_and(CrmValue::is_true));
+        let converted = case.object.converted(fields);
         let accepted = case.link.referral.as_ref().is_some_and(|referral| referral.status == Acceptance::Accepted);
         let (Some(converted), Some(engagement), true) = (converted, case.link.engagement().cloned(), accepted) else {
             return Ok(Disposition::Skip(SkipReason::Unchanged));

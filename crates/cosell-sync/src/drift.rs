@@ -165,7 +165,7 @@ impl Drift {
                 let record = self.record(id).await?;
                 // The CRM may have other spellings of the identifier.
                 let id = record.as_ref().map_or(id, |record| &record.id).clone();
-                (LinkKey::Crm(CrmRef { object: object.object.clone(), id }), Some(record))
+                (LinkKey::Crm(CrmRef::of(object, &id)), Some(record))
             }
         };
         let link = self.ledger.link(&key).await?;

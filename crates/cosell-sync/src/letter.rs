@@ -254,7 +254,7 @@ impl Letter {
         self.sent_at.is_some_and(|sent| now.duration_since(sent) >= EXPIRES_AFTER)
     }
 
-    /// The attributes with which it is sent back, for the so-manieth time.
+    /// The attributes with which it is sent back; `replays` counts this time.
     pub fn travelling(&self, replays: u32) -> BTreeMap<String, String> {
         let now = Past { at: self.since, code: self.code.clone(), tries: self.tries };
         let mut history = String::new();

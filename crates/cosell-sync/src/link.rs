@@ -52,6 +52,13 @@ pub struct CrmRef {
     pub id: String,
 }
 
+impl CrmRef {
+    /// A record of a mapped object.
+    pub fn of(object: &ObjectMapping, id: &str) -> Self {
+        Self { object: object.object.clone(), id: id.to_owned() }
+    }
+}
+
 impl fmt::Display for CrmRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.object, self.id)
@@ -344,6 +351,11 @@ impl Link {
             aws.set(field, value.clone());
         }
         aws
+    }
+
+    /// What the CRM says that AWS has not heard, as far as is known without asking AWS: what it has is [`Self::at_aws`].
+    pub(crate) fn edits<'m>(&self, object: &'m ObjectMapping, aws: &Record, ours: &Record) -> Plan<'m> {
+        object.plan(&self.base(object.kind), aws, ours, Side::Crm)
     }
 
     /// Remembers how a record stands that AWS has sent in a file.

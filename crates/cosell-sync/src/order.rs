@@ -161,7 +161,7 @@ impl Subject<'_> {
     }
 
     fn reference(&self) -> CrmRef {
-        CrmRef { object: self.object.object.clone(), id: self.crm.id.clone() }
+        CrmRef::of(self.object, &self.crm.id)
     }
 }
 

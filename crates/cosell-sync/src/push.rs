@@ -128,7 +128,11 @@ impl Push {
         let mut cursor = self.ledger.cursor(&name).await?;
         let known = format!("{name}:queued");
         let mut has_sent = false;
-        let mut recent = Recent::read(self.ledger.cursor(&known).await?.as_deref());
+        // A deletion is looked up in the ledger instead, each time, until it was said.
+        let mut recent = match sought {
+            Sought::Changed => Some(Recent::read(self.ledger.cursor(&known).await?.as_deref())),
+            Sought::Deleted => None,
+        };
         loop {
             let Changes { mut records, cursor: next, caught_up } = self.page(sought, object, cursor.as_deref()).await?;
             match sought {
@@ -147,8 +151,7 @@ impl Push {
             let mut messages = Vec::new();
             for record in &records {
                 let message = message(object, record, Why::Changed)?;
-                // A deletion is looked up in the ledger instead, each time, until it was said.
-                if matches!(sought, Sought::Deleted) || recent.is_news(&record.modified_at, &message) {
+                if recent.as_mut().is_none_or(|recent| recent.is_news(&record.modified_at, &message)) {
                     messages.push(message);
                 }
             }
@@ -163,7 +166,7 @@ impl Push {
                 continue;
             }
             pushed.unfinished |= !caught_up;
-            if has_sent {
+            if let Some(recent) = recent.filter(|_| has_sent) {
                 self.ledger.set_cursor(&known, &recent.text()).await?;
             }
             return Ok(());
@@ -184,7 +187,7 @@ impl Push {
             if record.by_self != Some(true) {
                 return Ok(Some(record));
             }
-            let key = LinkKey::Crm(CrmRef { object: object.object.clone(), id: record.id.clone() });
+            let key = LinkKey::Crm(CrmRef::of(object, &record.id));
             let link = self.ledger.link(&key).await?;
             Ok(Some(record).filter(|record| !link.is_some_and(|link| is_told(object, &link, record))))
         };
@@ -195,7 +198,7 @@ impl Push {
     async fn missed(&self, object: &ObjectMapping, records: Vec<CrmRecord>) -> PortResult<Vec<CrmRecord>> {
         let mut missed = Vec::new();
         for record in records {
-            let named = CrmRef { object: object.object.clone(), id: record.id.clone() };
+            let named = CrmRef::of(object, &record.id);
             let link = self.ledger.link(&LinkKey::Crm(named.clone())).await?;
             if link.is_some_and(|link| link.misses(&named)) {
                 missed.push(record);
@@ -231,16 +234,15 @@ pub(crate) fn left_out(object: &ObjectMapping, record: &CrmRecord) -> Option<Ski
 /// Whether AWS has heard everything that a record says.
 fn is_told(object: &ObjectMapping, link: &Link, record: &CrmRecord) -> bool {
     let is_whole = link.of_kind(object.kind).is_some() || link.engagement().is_some();
-    let is_converted =
-        object.convert.as_ref().is_some_and(|it| record.fields.get(&it.when).is_some_and(CrmValue::is_true));
+    let is_converted = object.converted(&record.fields).is_some();
     let is_under_way = link.share.as_ref().is_some_and(|share| !share.submitted) || link.is_shipping();
     let asks = link.is_pending() || link.unlinked || link.ticked(object, &record.fields) != link.tick;
     if !is_whole || is_converted || is_under_way || asks {
         return false;
     }
     let (ours, unmappable) = object.to_ace(&record.fields);
-    let plan = object.plan(&link.base(object.kind), &link.at_aws(object.kind), &ours, Side::Crm);
-    unmappable.is_empty() && plan.won_by(Side::Crm).next().is_none()
+    let aws = link.at_aws(object.kind);
+    unmappable.is_empty() && link.edits(object, &aws, &ours).won_by(Side::Crm).next().is_none()
 }
 
 fn unwritable(cause: serde_json::Error) -> SyncError {
@@ -250,7 +252,7 @@ fn unwritable(cause: serde_json::Error) -> SyncError {
 /// The message that brings AWS in step with a record of the CRM.
 pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord, why: Why) -> Result<Message, SyncError> {
     let changed = Changed {
-        record: CrmRef { object: object.object.clone(), id: record.id.clone() },
+        record: CrmRef::of(object, &record.id),
         modified_at: record.modified_at.clone(),
         content: Uuid::new_v5(&Uuid::NAMESPACE_OID, &serde_json::to_vec(&record.fields).map_err(unwritable)?)
             .to_string(),

@@ -20,10 +20,6 @@ pub(crate) struct Named<'m> {
     pub(crate) record: Option<(&'m ObjectMapping, CrmRecord)>,
 }
 
-fn reference(object: &ObjectMapping, record: &CrmRecord) -> CrmRef {
-    CrmRef { object: object.object.clone(), id: record.id.clone() }
-}
-
 /// Finds what an identifier of AWS's (an opportunity, a lead of a file, an invitation, an engagement) or of the CRM's leads to.
 pub(crate) async fn named<'m>(
     ledger: &dyn Ledger,
@@ -47,14 +43,14 @@ pub(crate) async fn named<'m>(
     }
     for object in mapping.objects() {
         if let Some(record) = named_record(crm, &object.object, id, &object.crm_fields()).await? {
-            let key = LinkKey::Crm(reference(object, &record));
+            let key = LinkKey::Crm(CrmRef::of(object, &record.id));
             let link = ledger.link(&key).await?;
             return Ok(Named { key: Some(key), link, record: Some((object, record)) });
         }
     }
     // It may have been there once.
     for object in mapping.objects() {
-        let key = LinkKey::Crm(CrmRef { object: object.object.clone(), id: id.to_owned() });
+        let key = LinkKey::Crm(CrmRef::of(object, id));
         if let Some(link) = ledger.link(&key).await? {
             return Ok(Named { key: Some(key), link: Some(link), record: None });
         }

@@ -187,6 +187,55 @@ impl Chosen {
     }
 }
 
+/// What a letter says, as it is printed.
+#[derive(Serialize)]
+pub struct Told {
+    since: Option<String>,
+    origin: String,
+    ace_id: Option<String>,
+    crm_ids: Vec<String>,
+    file: Option<String>,
+    code: Option<String>,
+    cause: Option<String>,
+    attempts: Option<u32>,
+    /// How often it was sent back.
+    pub replays: u32,
+}
+
+impl From<Letter> for Told {
+    fn from(read: Letter) -> Self {
+        Self {
+            since: read.since.map(|since| since.to_string()),
+            origin: read.origin.to_string(),
+            ace_id: read.about.ace_id,
+            crm_ids: read.about.crm_ids,
+            file: read.about.file,
+            code: read.code,
+            cause: read.cause,
+            attempts: read.tries,
+            replays: read.replays,
+        }
+    }
+}
+
+fn dash(text: Option<&String>) -> String {
+    text.map_or_else(|| "-".to_owned(), String::clone)
+}
+
+impl Told {
+    /// Everything that it names.
+    pub fn about(&self) -> String {
+        let names = self.ace_id.iter().chain(&self.crm_ids).chain(&self.file);
+        let names: Vec<_> = names.map(String::as_str).collect();
+        if names.is_empty() { "-".to_owned() } else { names.join(" ") }
+    }
+
+    /// The error's code.
+    pub fn code(&self) -> String {
+        dash(self.code.as_ref())
+    }
+}
+
 /// After how many letters the progress is shown.
 const PACE: usize = 10;
 
@@ -196,15 +245,8 @@ pub struct Row {
     queue: String,
     id: String,
     age: String,
-    since: Option<String>,
-    origin: String,
-    ace_id: Option<String>,
-    crm_ids: Vec<String>,
-    file: Option<String>,
-    code: Option<String>,
-    cause: Option<String>,
-    attempts: Option<u32>,
-    replays: u32,
+    #[serde(flatten)]
+    told: Told,
     /// What became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
@@ -216,15 +258,7 @@ impl Row {
             queue: queue.name.clone(),
             id: letter.id.clone(),
             age: read.since.map_or_else(|| "-".to_owned(), |since| age(now.duration_since(since))),
-            since: read.since.map(|since| since.to_string()),
-            origin: read.origin.to_string(),
-            ace_id: read.about.ace_id,
-            crm_ids: read.about.crm_ids,
-            file: read.about.file,
-            code: read.code,
-            cause: read.cause,
-            attempts: read.tries,
-            replays: read.replays,
+            told: read.into(),
             outcome: None,
         }
     }
@@ -232,12 +266,6 @@ impl Row {
     /// Says what became of it.
     pub fn ends(&mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
-    }
-
-    fn about(&self) -> String {
-        let names = self.ace_id.iter().chain(&self.crm_ids).chain(&self.file);
-        let names: Vec<_> = names.map(String::as_str).collect();
-        if names.is_empty() { "-".to_owned() } else { names.join(" ") }
     }
 
     /// An identifier's first part tells letters apart, and `--id` takes it.
@@ -260,8 +288,13 @@ pub fn age(duration: SignedDuration) -> String {
 /// Prints rows of letters that something became of.
 pub fn print_ended(format: Format, rows: &[Row]) -> Result<(), Error> {
     output::rows(format, &["queue", "id", "about", "code", "outcome"], rows, |row| {
-        let code = row.code.clone().unwrap_or_else(|| "-".to_owned());
-        vec![row.queue.clone(), row.short_id(), row.about(), code, row.outcome.unwrap_or("-").to_owned()]
+        vec![
+            row.queue.clone(),
+            row.short_id(),
+            row.told.about(),
+            row.told.code(),
+            row.outcome.unwrap_or("-").to_owned(),
+        ]
     })?;
     let mut outcomes: Vec<_> = rows.iter().filter_map(|row| row.outcome).collect();
     outcomes.sort_unstable();
@@ -287,17 +320,17 @@ async fn list(chosen: &Chosen, format: Format) -> Result<(), Error> {
     listed?;
     let heads = ["queue", "id", "age", "origin", "about", "code", "tries", "replays", "cause"];
     output::rows(format, &heads, &rows, |row| {
-        let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let told = &row.told;
         vec![
             row.queue.clone(),
             row.short_id(),
             row.age.clone(),
-            row.origin.clone(),
-            row.about(),
-            dash(row.code.clone()),
-            dash(row.attempts.map(|tries| tries.to_string())),
-            row.replays.to_string(),
-            dash(row.cause.clone()).replace('\n', " "),
+            told.origin.clone(),
+            told.about(),
+            told.code(),
+            dash(told.attempts.map(|tries| tries.to_string()).as_ref()),
+            told.replays.to_string(),
+            dash(told.cause.as_ref()).replace('\n', " "),
         ]
     })
 }

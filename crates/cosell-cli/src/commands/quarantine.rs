@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    commands::dlq::{Chosen, Which, age, print_ended},
+    commands::dlq::{Chosen, Told, Which, age, print_ended},
     output::{self, Format},
     stack::{DeadLetterQueue, Error, Stack},
 };
@@ -113,21 +113,13 @@ struct Row {
     id: String,
     why: Why,
     quarantined_at: String,
-    since: Option<String>,
-    origin: String,
-    ace_id: Option<String>,
-    crm_ids: Vec<String>,
-    file: Option<String>,
-    code: Option<String>,
-    cause: Option<String>,
-    attempts: Option<u32>,
-    replays: u32,
+    #[serde(flatten)]
+    told: Told,
     corrected_at: Option<String>,
 }
 
 impl Row {
     fn of(stack: &Stack, key: String, kept: &Quarantined) -> Self {
-        let read = Letter::read(&kept.letter);
         let queue = stack.dead_letter_queues().find(|queue| queue.queue.name() == kept.queue);
         Self {
             key,
@@ -135,15 +127,7 @@ impl Row {
             id: kept.letter.id.clone(),
             why: kept.why,
             quarantined_at: kept.at.to_string(),
-            since: read.since.map(|since| since.to_string()),
-            origin: read.origin.to_string(),
-            ace_id: read.about.ace_id,
-            crm_ids: read.about.crm_ids,
-            file: read.about.file,
-            code: read.code,
-            cause: read.cause,
-            attempts: read.tries,
-            replays: read.replays,
+            told: Letter::read(&kept.letter).into(),
             corrected_at: kept.correction.as_ref().map(|correction| correction.at.to_string()),
         }
     }
@@ -162,16 +146,14 @@ async fn list(stack: &Stack, format: Format) -> Result<(), Error> {
     }
     let heads = ["queue", "id", "age", "why", "about", "code", "replays", "corrected"];
     output::rows(format, &heads, &rows, |(row, age)| {
-        let names: Vec<_> = row.ace_id.iter().chain(&row.crm_ids).chain(&row.file).map(String::as_str).collect();
-        let about = if names.is_empty() { "-".to_owned() } else { names.join(" ") };
         vec![
             row.queue.clone(),
             row.id.clone(),
             age.clone(),
             row.why.code().to_owned(),
-            about,
-            row.code.clone().unwrap_or_else(|| "-".to_owned()),
-            row.replays.to_string(),
+            row.told.about(),
+            row.told.code(),
+            row.told.replays.to_string(),
             if row.corrected_at.is_some() { "yes" } else { "no" }.to_owned(),
         ]
     })

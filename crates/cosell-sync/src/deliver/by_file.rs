@@ -26,7 +26,7 @@ impl Deliver {
         let wire = Wire::File(converger.mapping.files.payload);
         let aws = case.link.at_aws(kind);
         let standing = Standing::of(&aws);
-        let plan = case.object.plan(&case.link.base(kind), &aws, &case.ours, Side::Crm);
+        let plan = case.link.edits(case.object, &aws, &case.ours);
         let Going { changes, later, never } =
             if is_new { Going::whole(&plan, kind, wire) } else { Going::open(&plan, kind, standing, wire) };
         let message = match standing.acceptance {

@@ -290,9 +290,10 @@ fn may_retry(shipment: &Shipment, retries: u32, days: u32, now: Timestamp) -> bo
 fn differs(object: &ObjectMapping, link: &Link, crm: &CrmRecord) -> bool {
     let (ours, _) = object.to_ace(&crm.fields);
     let aws = link.at_aws(object.kind);
-    let plan = object.plan(&link.base(object.kind), &aws, &ours, Side::Crm);
     let standing = Standing::of(&aws);
-    plan.won_by(Side::Crm).any(|(line, _)| standing.access(object.kind, line.ace) == Access::Open)
+    link.edits(object, &aws, &ours)
+        .won_by(Side::Crm)
+        .any(|(line, _)| standing.access(object.kind, line.ace) == Access::Open)
 }
 
 /// What AWS says of each record: by the CRM's identifier, else by its place. What AWS does not mention goes again.
