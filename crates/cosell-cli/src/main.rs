@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is a command: its messages are for people")]
 
 mod commands;
+mod editor;
 mod input;
 mod output;
 mod progress;
@@ -10,7 +11,10 @@ mod stack;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use cosell_sync::ports::{PortError, Rejection};
+use cosell_sync::{
+    ports::{PortError, Rejection},
+    run::{self, Run},
+};
 
 use output::Format;
 
@@ -73,8 +77,8 @@ enum Command {
     Refresh(commands::refresh::Args),
     /// Brings AWS in step with some records of the CRM, at once.
     Push(commands::push::Args),
-    /// The sync log: what was done for which record.
     Log(commands::log::Args),
+    Report(commands::report::Args),
     /// Dead letters: messages that could not be worked off, with their cause.
     #[command(subcommand)]
     Dlq(commands::dlq::Command),
@@ -82,7 +86,11 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // What a command writes into the sync log is a run's, as a function's is.
+    run::within(Run::begun("cosell"), dispatch(Cli::parse())).await
+}
+
+async fn dispatch(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Fields(args) => commands::fields::run(cli.output, &args),
         Command::Picklist(args) => commands::picklist::run(cli.output, &args),
@@ -108,6 +116,7 @@ async fn main() -> ExitCode {
         Command::Refresh(args) => commands::refresh::run(&cli.stack, cli.output, args).await,
         Command::Push(args) => commands::push::run(&cli.stack, cli.output, args).await,
         Command::Log(args) => commands::log::run(&cli.stack, cli.output, args).await,
+        Command::Report(args) => commands::report::run(&cli.stack, cli.output, &args).await,
         Command::Dlq(command) => commands::dlq::run(&cli.stack, cli.output, command).await,
     };
     match result {

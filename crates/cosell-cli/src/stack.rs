@@ -7,6 +7,7 @@ use cosell_model::{Catalog, OpportunityId};
 use cosell_sync::{
     Converger, SyncError,
     backfill::Backfill,
+    correct::Correct,
     deliver::Deliver,
     drift::Drift,
     every_opportunity,
@@ -119,6 +120,17 @@ impl Stack {
             crm: self.crm().await?,
             ledger: Box::new(self.ledger()?),
             opportunities: Box::new(self.aws.queue(self.output("FnOpportunityQueue")?)),
+            mapping: self.mapping().await?,
+            catalog: self.catalog()?,
+            now: Timestamp::now,
+        })
+    }
+
+    /// What corrects records that the sync log tells of.
+    pub async fn correct(&self) -> Result<Correct, Error> {
+        Ok(Correct {
+            ledger: Box::new(self.ledger()?),
+            sync_log: Box::new(self.ledger()?),
             mapping: self.mapping().await?,
             catalog: self.catalog()?,
             now: Timestamp::now,

@@ -10,11 +10,19 @@ mod metrics;
 mod queue;
 mod schedule;
 
+use cosell_sync::run::Run;
+
 pub use queue::serve_queue;
 pub use schedule::serve_schedule;
 
 /// Why a function could not start or went down.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The run that an invocation is.
+fn run(context: &lambda_runtime::Context) -> Run {
+    let (id, by) = (context.request_id.clone(), context.env_config.function_name.clone());
+    Run { id, by, started_at: jiff::Timestamp::now() }
+}
 
 /// Prepares logs and metrics. The first thing that a function does.
 pub fn start() -> Result<(), Error> {

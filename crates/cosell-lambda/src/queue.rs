@@ -5,9 +5,12 @@ use cosell_sync::{
     Disposition, RetryPolicy, SyncError, Work,
     letter::{ATTEMPTS, CAUSE, CODE, PARKED_AT, TRAVELLING},
     ports::Letters,
+    run,
 };
 use futures::{FutureExt, future::join_all};
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde::Deserialize;
+use tracing::{Instrument, Span, info_span};
 
 use crate::metrics;
 
@@ -22,7 +25,7 @@ const LONGEST_CAUSE: usize = 1024;
 pub async fn serve_queue(retries: RetryPolicy, letters: impl Letters, work: impl Work) -> Result<(), crate::Error> {
     let shell = &Shell { retries, letters, work };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        let response = shell.batch(event.payload).await;
+        let response = run::within(crate::run(&event.context), shell.batch(event.payload)).await;
         metrics::flush();
         Ok::<_, std::convert::Infallible>(response)
     }))
@@ -53,6 +56,25 @@ enum Verdict {
     Again,
 }
 
+/// The part of an EventBridge event by which AWS and its logs name it.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+    #[serde(rename = "detail-type")]
+    _detail_type: String,
+}
+
+/// What led to a message's work: the event in it, or the message.
+fn cause(message: &SqsMessage) -> String {
+    let event = message.body.as_deref().and_then(|body| serde_json::from_str::<Named>(body).ok());
+    event.map(|event| event.id).or_else(|| message.message_id.clone()).unwrap_or_default()
+}
+
+/// What every log line of a message's work says.
+fn span(message: &SqsMessage) -> Span {
+    info_span!("message", cause = cause(message))
+}
+
 fn attribute<'m>(message: &'m SqsMessage, name: &str) -> Option<&'m str> {
     message.attributes.get(name).map(String::as_str)
 }
@@ -68,7 +90,10 @@ impl<L: Letters, W: Work> Shell<L, W> {
             groups.entry(together).or_default().push(message);
         }
         let looks = groups.into_iter().map(|(together, messages)| async move {
-            let seen = self.look(messages.first()).await;
+            let seen = match messages.first() {
+                Some(first) => self.look(first).await,
+                None => Err(Disposition::Done),
+            };
             (together, messages, seen)
         });
         let settle = |(together, messages, seen)| async move {
@@ -100,9 +125,9 @@ impl<L: Letters, W: Work> Shell<L, W> {
             let verdict = if again.is_empty() {
                 let seen = match first.take() {
                     Some(seen) => seen,
-                    None => self.look(Some(&message)).await,
+                    None => self.look(&message).await,
                 };
-                self.end(&message, &self.settle(seen).await).await
+                self.end(&message, &self.settle(&message, seen).await).await
             } else {
                 self.delay(&message, self.retries.delay(1, None)).await;
                 Verdict::Again
@@ -116,7 +141,8 @@ impl<L: Letters, W: Work> Shell<L, W> {
 
     /// The same for messages about one subject, worked off once.
     async fn alike(&self, messages: Vec<SqsMessage>, seen: Result<W::Seen, Disposition>) -> Vec<String> {
-        let disposition = self.settle(seen).await;
+        let Some(first) = messages.first() else { return Vec::new() };
+        let disposition = self.settle(first, seen).await;
         let mut again = Vec::new();
         for message in &messages {
             if self.end(message, &disposition).await == Verdict::Again {
@@ -126,24 +152,30 @@ impl<L: Letters, W: Work> Shell<L, W> {
         again
     }
 
-    async fn look(&self, message: Option<&SqsMessage>) -> Result<W::Seen, Disposition> {
-        let body = message.and_then(|message| message.body.clone()).unwrap_or_default();
-        let look = AssertUnwindSafe(self.work.look(body)).catch_unwind().await;
+    async fn look(&self, message: &SqsMessage) -> Result<W::Seen, Disposition> {
+        let look = self.work.look(message.body.clone().unwrap_or_default());
+        let look = run::because_of(cause(message), look).instrument(span(message));
+        let look = AssertUnwindSafe(look).catch_unwind().await;
         look.unwrap_or(Err(Disposition::Retry(SyncError::Panic)))
     }
 
-    async fn settle(&self, seen: Result<W::Seen, Disposition>) -> Disposition {
+    async fn settle(&self, message: &SqsMessage, seen: Result<W::Seen, Disposition>) -> Disposition {
         let settle = async {
             match seen {
                 Ok(seen) => self.work.settle(seen).await,
                 Err(end) => end,
             }
         };
+        let settle = run::because_of(cause(message), settle).instrument(span(message));
         AssertUnwindSafe(settle).catch_unwind().await.unwrap_or(Disposition::Retry(SyncError::Panic))
     }
 
     /// Does with a message what its work says.
     async fn end(&self, message: &SqsMessage, disposition: &Disposition) -> Verdict {
+        self.ended(message, disposition).instrument(span(message)).await
+    }
+
+    async fn ended(&self, message: &SqsMessage, disposition: &Disposition) -> Verdict {
         let id = message.message_id.as_deref().unwrap_or_default();
         let attempts: u32 = attribute(message, "ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
         match disposition {

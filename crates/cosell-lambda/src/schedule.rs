@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cosell_sync::SyncError;
+use cosell_sync::{SyncError, run};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -27,7 +27,7 @@ where
     lambda_runtime::run(service_fn(move |event: LambdaEvent<I>| async move {
         let deadline = event.context.deadline();
         let go_on = move || deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > RESERVE);
-        let result = work(event.payload, Box::new(go_on)).await;
+        let result = run::within(crate::run(&event.context), work(event.payload, Box::new(go_on))).await;
         metrics::flush();
         match result {
             Ok(outcome) => {

@@ -188,11 +188,12 @@ impl Reader {
             self.error("", "the section `[opportunity]` is missing; begin with one of the shipped presets");
         }
         let files: FileExchange = self.take(&mut top, "files").unwrap_or_default();
+        let retry = self.take(&mut top, "retry").unwrap_or_default();
         let wire = if files.opportunities { Wire::File(files.payload) } else { Wire::Api };
         let opportunity = opportunity.and_then(|section| self.object(Kind::Opportunity, wire, section));
         let lead = self.section(&mut top, "lead").map(|section| self.object(Kind::Lead, Wire::Api, section));
-        self.nothing_left(&top, &["version", "opportunity", "lead", "files"]);
-        Some(Mapping { opportunity: opportunity?, lead: lead.flatten(), files })
+        self.nothing_left(&top, &["version", "opportunity", "lead", "files", "retry"]);
+        Some(Mapping { opportunity: opportunity?, lead: lead.flatten(), files, retry })
     }
 
     fn object(&mut self, kind: Kind, wire: Wire, mut section: Section) -> Option<ObjectMapping> {

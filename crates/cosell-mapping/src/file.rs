@@ -188,17 +188,30 @@ pub struct FileExchange {
     pub opportunities: bool,
     /// The payload version of what is sent: `2.0`, or `1.0` until AWS was sent 2.0 once. There is no way back.
     pub payload: PayloadVersion,
-    /// How often a record goes again whose error at AWS may pass by itself; 3 without.
-    pub retries: u32,
-    /// For how many days it does; 5 without.
-    pub retry_days: u32,
     /// After how many hours without AWS's answer to a file somebody is told; 4 without. AWS answers within minutes.
     pub answer_hours: u32,
 }
 
 impl Default for FileExchange {
     fn default() -> Self {
-        Self { opportunities: false, payload: PayloadVersion::V2, retries: 3, retry_days: 5, answer_hours: 4 }
+        Self { opportunities: false, payload: PayloadVersion::V2, answer_hours: 4 }
+    }
+}
+
+/// How a record that the far side refused is tried again, without an edit of it: what the far side checks may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// How often; 3 without.
+    pub times: u32,
+    /// For how many days; 5 without.
+    pub days: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { times: 3, days: 5 }
     }
 }
 

@@ -26,7 +26,7 @@ pub use compile::{Coverage, Finding, InvalidMapping, Severity};
 pub use cosell_model::Direction;
 pub use describe::{CrmField, CrmKind, Description};
 pub use file::{
-    Answer, ConvertFields, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, RelatedWrite,
+    Answer, ConvertFields, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, RelatedWrite, Retry,
     StatusFields, Unshared,
 };
 pub use hint::{fold, meant};

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cosell_model::{Direction, Field, Kind, Record, Value, Wire, normalize::normalize};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, StatusFields,
+    ConvertFields, CrmValue, Deleted, FileExchange, Policy, ReferralFields, ReferralRule, Related, Retry, StatusFields,
     Unshared,
     file::Part,
     way::{Translation, Untranslatable, Watch},
@@ -21,6 +21,8 @@ pub struct Mapping {
     pub lead: Option<ObjectMapping>,
     /// How records go to AWS as files.
     pub files: FileExchange,
+    /// How what the far side refused is tried again.
+    pub retry: Retry,
 }
 
 impl Mapping {

@@ -33,8 +33,10 @@ pub fn reference() -> String {
             let _ = writeln!(page, "| `{key}` | {} |", cell(about));
         }
     }
-    for (key, about) in described(&schema["definitions"]["FileExchange"]["properties"]) {
-        let _ = writeln!(page, "| `files.{key}` | {} |", cell(about));
+    for (table, name) in [("files", "FileExchange"), ("retry", "Retry")] {
+        for (key, about) in described(&schema["definitions"][name]["properties"]) {
+            let _ = writeln!(page, "| `{table}.{key}` | {} |", cell(about));
+        }
     }
     for kind in [Kind::Opportunity, Kind::Lead] {
         fields(&mut page, kind);
@@ -104,9 +106,16 @@ mod tests {
     fn every_option_has_an_example() {
         let examples = examples().concat();
         let schema = schema();
-        for path in
-            ["FileExchange", "FullLine", "StatusFields", "ReferralFields", "ReferralRule", "ConvertFields", "Related"]
-        {
+        for path in [
+            "FileExchange",
+            "FullLine",
+            "StatusFields",
+            "ReferralFields",
+            "ReferralRule",
+            "ConvertFields",
+            "Related",
+            "Retry",
+        ] {
             for (option, about) in described(&schema["definitions"][path]["properties"]) {
                 assert!(!about.is_empty(), "{path}.{option}");
                 let written =

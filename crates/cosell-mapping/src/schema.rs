@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    ConvertFields, CrmValue, Deleted, FileExchange, ReferralFields, Related, StatusFields, Unshared,
+    ConvertFields, CrmValue, Deleted, FileExchange, ReferralFields, Related, Retry, StatusFields, Unshared,
     compile::VERSION,
     file::{FullLine, OneOrMany},
 };
@@ -53,6 +53,7 @@ pub fn schema() -> Json {
     let sections = [Kind::Opportunity, Kind::Lead].map(|kind| section(kind, &mut generator));
     let [opportunity, lead] = sections;
     let files = generator.subschema_for::<FileExchange>();
+    let retry = generator.subschema_for::<Retry>();
     let mut definitions = generator.take_definitions(true);
     for (name, about) in
         [("AnyLine", "The CRM's field, or a table that says more."), ("AnyValue", "One value or several.")]
@@ -69,6 +70,7 @@ pub fn schema() -> Json {
             "opportunity": opportunity,
             "lead": lead,
             "files": files,
+            "retry": retry,
         },
         "required": ["version", "opportunity"],
         "additionalProperties": false,

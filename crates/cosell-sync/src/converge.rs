@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
-    log::{Direction, Entry, Purpose, Status},
+    log::{Direction, Entry, Open, Purpose, Status},
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
     push,
@@ -183,6 +183,8 @@ impl Converger {
         let object = self.mapping.of(aws.kind()).ok_or_else(|| not_mapped(aws))?;
         self.unclaimed(&link)?;
         let stored = link.clone();
+        let said = aws;
+        let aws = &link.corrected(Direction::FromAws, said.clone());
         if is_older(aws, &link) {
             return Ok((link, Converged::Unchanged));
         }
@@ -197,7 +199,7 @@ impl Converger {
             return Ok((link, Converged::Deleted));
         }
         let (theirs, unmappable) =
-            crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| object.to_ace(&crm.fields));
+            crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| link.ours(object, &crm.fields));
         let plan = object.plan(&link.agreed(aws, &theirs), aws, &theirs, newer(aws, crm.as_ref()));
 
         let written: Vec<&'static Field> = plan.won_by(Side::Aws).map(|(mapping, _)| mapping.ace).collect();
@@ -222,15 +224,22 @@ impl Converger {
                 Err(error) => {
                     self.ledger.save(&mut link).await?;
                     let PortError::Rejected { problems, .. } = error else { return Err(error.into()) };
-                    self.refused(object, &link, crm.as_ref(), purpose, file, problems).await?;
+                    self.report_refusal(object, &link, crm.as_ref(), &problems).await?;
+                    let entry = self.entry(purpose, Status::Error, "the CRM refused the record", &link);
+                    let entry = entry.with(said, problems).leaves(Some(Open::Refused));
+                    self.ledger.log(&[in_file(entry, file)]).await?;
                     return Ok((link, Converged::Rejected));
                 }
             }
         }
 
         link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
+        let mut changed_at = None;
         if let Some(seen) = aws.text("lastModifiedDate") {
-            link.last_modified = Some(seen.to_owned());
+            let known = link.last_modified.replace(seen.to_owned());
+            // What AWS changed before, and is brought now for another reason, did not take so long.
+            let is_news = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
+            changed_at = moment(Some(seen)).filter(|_| is_news && known.as_deref() != Some(seen));
         }
         if let Some(review) = moved {
             // The first look at a record is no news.
@@ -260,10 +269,15 @@ impl Converger {
             return Ok((link, Converged::Unchanged));
         }
         let message = if crm.is_some() { "updated in the CRM" } else { "created in the CRM" };
-        let mut entry = self.entry(purpose, Status::Processed, message, &link);
+        let conflicts: Vec<_> = conflicts(&plan).collect();
+        // What the CRM wins is counted when it goes to AWS.
+        let lost = conflicts.iter().filter(|(winner, _)| *winner != Some(Side::Crm)).count();
+        metrics::counter!("conflicts").increment(lost as u64);
+        let conflicts = conflicts.into_iter().map(|(_, conflict)| conflict);
+        let problems = conflicts.chain(unmappable.iter().map(Rejection::from)).chain(older_payload(aws));
+        let mut entry = self.entry(purpose, Status::Processed, message, &link).with(said, problems.collect());
         entry.fields = written.iter().map(|field| field.key.to_owned()).collect();
-        entry.problems =
-            conflicts(&plan).chain(unmappable.iter().map(Rejection::from)).chain(older_payload(aws)).collect();
+        entry.changed_at = changed_at;
         self.ledger.log(&[in_file(entry, file)]).await?;
         Ok((link, Converged::Written))
     }
@@ -492,8 +506,8 @@ impl Converger {
         }
     }
 
-    /// Says on the CRM's record how it stands, unless it says so already.
-    pub(crate) async fn report(&self, object: &ObjectMapping, crm: &CrmRecord, report: &Report) -> PortResult<()> {
+    /// Says on the CRM's record how it stands, unless it says so already; whether it had to.
+    pub(crate) async fn report(&self, object: &ObjectMapping, crm: &CrmRecord, report: &Report) -> PortResult<bool> {
         self.report_with(object, crm, report, CrmFields::new()).await
     }
 
@@ -504,7 +518,7 @@ impl Converger {
         crm: &CrmRecord,
         report: &Report,
         mut writes: CrmFields,
-    ) -> PortResult<()> {
+    ) -> PortResult<bool> {
         writes.retain(|name, value| crm.fields.get(name) != Some(value));
         let has_news = !writes.is_empty();
         self.status(object, &mut writes, report);
@@ -512,33 +526,31 @@ impl Converger {
             name.as_ref().is_some_and(|name| crm.fields.get(name).unwrap_or(&CrmValue::Null) != &writes[name])
         };
         let StatusFields { sync_status, sync_message, pending, last_sync: _ } = &object.status;
-        if has_news || [sync_status, sync_message, pending].into_iter().any(new) {
+        let is_new = has_news || [sync_status, sync_message, pending].into_iter().any(new);
+        if is_new {
             self.crm.update(&object.object, &crm.id, &writes).await?;
         }
-        Ok(())
+        Ok(is_new)
     }
 
-    async fn refused(
+    /// Says on the CRM's record, if it lets us, and to others that the CRM refused it.
+    async fn report_refusal(
         &self,
         object: &ObjectMapping,
         link: &Link,
         crm: Option<&CrmRecord>,
-        purpose: Purpose,
-        file: Option<&str>,
-        problems: Vec<Rejection>,
+        problems: &[Rejection],
     ) -> Result<(), SyncError> {
         if let Some(crm) = crm {
-            let text = sentence("The CRM refused what AWS sent", &problems);
+            let text = sentence("The CRM refused what AWS sent", problems);
             match self.report(object, crm, &Report::refusal(text)).await {
                 // The record may refuse every write, this one too: the sync log has it.
-                Err(PortError::Rejected { .. }) | Ok(()) => {}
+                Err(PortError::Rejected { .. }) | Ok(_) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.tell(object.kind, link, &[Notice::failed(Direction::FromAws, &problems)]).await;
-        let mut entry = self.entry(purpose, Status::Error, "the CRM refused the record", link);
-        entry.problems = problems;
-        Ok(self.ledger.log(&[in_file(entry, file)]).await?)
+        self.tell(object.kind, link, &[Notice::failed(Direction::FromAws, problems)]).await;
+        Ok(())
     }
 
     pub(crate) fn entry(&self, purpose: Purpose, status: Status, message: &str, link: &Link) -> Entry {
@@ -591,20 +603,20 @@ fn unique_key<'l>(object: &'l ObjectMapping, link: &'l Link) -> Option<(&'l str,
     Some((&object.ace_id, link.ace_id()?))
 }
 
-fn conflicts(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
+/// What both sides changed, with the side that won if one did.
+pub(crate) fn conflicts(plan: &Plan<'_>) -> impl Iterator<Item = (Option<Side>, Rejection)> {
     plan.fields.iter().filter_map(|field| {
-        let message = match field.outcome {
-            Outcome::Conflict(Side::Aws) => "both sides changed it: AWS's value was taken",
-            Outcome::Conflict(Side::Crm) => "both sides changed it: the CRM's value stays and goes to AWS",
-            Outcome::Held => "both sides changed it: somebody has to decide",
-            Outcome::Kept => "AWS changed it: the CRM's value is protected and stays",
+        let (winner, message) = match field.outcome {
+            Outcome::Conflict(Side::Aws) => (Some(Side::Aws), "both sides changed it: AWS's value was taken"),
+            Outcome::Conflict(Side::Crm) => {
+                (Some(Side::Crm), "both sides changed it: the CRM's value stays and goes to AWS")
+            }
+            Outcome::Held => (None, "both sides changed it: somebody has to decide"),
+            Outcome::Kept => (None, "AWS changed it: the CRM's value is protected and stays"),
             Outcome::Same | Outcome::Take(_) => return None,
         };
-        Some(Rejection {
-            field: Some(field.mapping.ace.key.to_owned()),
-            code: "CONFLICT".to_owned(),
-            message: message.to_owned(),
-        })
+        let field = Some(field.mapping.ace.key.to_owned());
+        Some((winner, Rejection { field, code: "CONFLICT".to_owned(), message: message.to_owned() }))
     })
 }
 

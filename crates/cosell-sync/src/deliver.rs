@@ -14,9 +14,9 @@ use jiff::Timestamp;
 
 use crate::{
     Converged, Conversion, CrmRef, Disposition, Link, LinkKey, Share, SkipReason, SyncError, Tick,
-    converge::{Report, newer, sentence},
+    converge::{Report, conflicts, moment, newer, sentence},
     from_aws::FromAws,
-    log::{Direction, Entry, Purpose, Status},
+    log::{Direction, Entry, Open, Purpose, Status},
     notice::Notice,
     ports::{CrmKey, CrmRecord, PortError, Rejection, Task, TaskState},
     push::Changed,
@@ -74,7 +74,7 @@ impl Deliver {
         if self.stopped(object, &crm, &mut link).await? {
             return Ok(Disposition::Skip(SkipReason::Unshared));
         }
-        let (ours, unmappable) = object.to_ace(&crm.fields);
+        let (ours, unmappable) = link.ours(object, &crm.fields);
         let mut case = Case { object, crm, ours, link, again };
         if !unmappable.is_empty() {
             let problems = unmappable.iter().map(Rejection::from).collect();
@@ -101,7 +101,7 @@ impl Deliver {
             }
             (Err(SyncError::Port(PortError::Rejected { problems, what })), _) => {
                 tracing::warn!(crm = %case.crm.id, what, "AWS refused the record");
-                self.refuse(&case, "AWS refused the record", problems).await
+                self.refused(&case, "AWS refused the record", problems, Open::Refused).await
             }
             (other, _) => other,
         }
@@ -156,7 +156,9 @@ impl Deliver {
         };
         let fields = sent(&case.ours).iter().map(|(field, _)| field.key.to_owned()).collect();
         converger.tell(case.object.kind, &case.link, &[Notice::Synced { direction: Direction::ToAws, fields }]).await;
-        let entry = self.entry(case, Status::ApiSuccess, "created, completed and submitted at AWS");
+        let done = "created, completed and submitted at AWS";
+        let mut entry = self.entry(case, Status::ApiSuccess, done).with(&case.ours, Vec::new());
+        entry.changed_at = changed_at(case);
         converger.ledger.log(&[entry]).await?;
         self.from_aws.opportunity(&id, Purpose::Push).await?;
         Ok(Disposition::Done)
@@ -268,7 +270,7 @@ impl Deliver {
             let current = partner_central.opportunity(&id).await?;
             let shown = api::opportunity(&current, None);
             let whole = shown.record.clone();
-            let aws = shown.without_redacted().record;
+            let aws = case.link.corrected(Direction::FromAws, shown.without_redacted().record);
             if case.object.is_dummy(&aws) {
                 return Ok(Disposition::Skip(SkipReason::OutOfScope));
             }
@@ -279,9 +281,12 @@ impl Deliver {
                 return self.refuse(case, refused, in_crm_words(case.object, wrong)).await;
             }
             let message = held_back(&later, &never);
+            let held = (!later.is_empty()).then_some(Open::Held);
             let report = Report::waiting(later, message.clone());
             if changes.is_empty() {
-                converger.report(case.object, &case.crm, &report).await?;
+                if converger.report(case.object, &case.crm, &report).await? {
+                    self.log_standing(case, message.as_deref(), held).await?;
+                }
                 let reason = if message.is_some() { SkipReason::HeldBack } else { SkipReason::Unchanged };
                 return Ok(Disposition::Skip(reason));
             }
@@ -313,8 +318,12 @@ impl Deliver {
             let synced = Notice::Synced { direction: Direction::ToAws, fields };
             converger.tell(case.object.kind, &case.link, &[synced]).await;
             let partial = if message.is_some() { Status::Partial } else { Status::ApiSuccess };
-            let mut entry = self.entry(case, partial, "updated at AWS");
+            let won = conflicts(&plan).filter(|(winner, _)| *winner == Some(Side::Crm)).map(|(_, conflict)| conflict);
+            let won: Vec<_> = won.collect();
+            metrics::counter!("conflicts").increment(won.len() as u64);
+            let mut entry = self.entry(case, partial, "updated at AWS").with(&case.ours, won).leaves(held);
             entry.fields = changes.iter().map(|(field, _)| field.key.to_owned()).collect();
+            entry.changed_at = changed_at(case);
             converger.ledger.log(&[entry]).await?;
             if in_body && Standing::of(&aws).status == Some(ReviewStatus::ActionRequired) {
                 self.resubmitted(case, &id).await?;
@@ -461,14 +470,40 @@ impl Deliver {
 
     /// Says on the record and in the sync log what is wrong; the record waits for somebody to edit it.
     async fn refuse(&self, case: &Case<'_>, why: &str, problems: Vec<Rejection>) -> Result<Disposition, SyncError> {
+        self.refused(case, why, problems, Open::Wrong).await
+    }
+
+    async fn refused(
+        &self,
+        case: &Case<'_>,
+        why: &str,
+        problems: Vec<Rejection>,
+        open: Open,
+    ) -> Result<Disposition, SyncError> {
         let converger = &self.from_aws.converger;
         let text = sentence(&format!("Not sent to AWS, {why}"), &problems);
         converger.report(case.object, &case.crm, &Report::refusal(text)).await?;
         converger.tell(case.object.kind, &case.link, &[Notice::failed(Direction::ToAws, &problems)]).await;
-        let mut entry = self.entry(case, Status::Error, why);
-        entry.problems = problems;
+        let entry = self.entry(case, Status::Error, why).with(&case.ours, problems).leaves(Some(open));
         converger.ledger.log(&[entry]).await?;
         Ok(Disposition::Skip(SkipReason::Rejected))
+    }
+
+    /// Logs that a record stands otherwise than it did, although nothing was sent: what waits, or that nothing does any more.
+    async fn log_standing(
+        &self,
+        case: &Case<'_>,
+        held_back: Option<&str>,
+        open: Option<Open>,
+    ) -> Result<(), SyncError> {
+        let said = case.object.status.sync_status.as_ref().and_then(|name| case.crm.fields.get(name)?.as_text());
+        let entry = match held_back {
+            Some(message) => self.entry(case, Status::Partial, message),
+            // It was never otherwise.
+            None if said.is_none() => return Ok(()),
+            None => self.entry(case, Status::ApiSuccess, "in step: nothing is left to send"),
+        };
+        Ok(self.from_aws.converger.ledger.log(&[entry.leaves(open)]).await?)
     }
 
     fn entry(&self, case: &Case<'_>, status: Status, message: &str) -> Entry {
@@ -477,6 +512,12 @@ impl Deliver {
         entry.crm_id = Some(case.crm.id.clone());
         entry
     }
+}
+
+/// When the rep changed what goes now. What waited for AWS's review did not take so long to arrive.
+fn changed_at(case: &Case<'_>) -> Option<Timestamp> {
+    let pending = case.object.status.pending.as_ref().and_then(|name| case.crm.fields.get(name)?.as_text());
+    moment(Some(&case.crm.modified_at)).filter(|_| pending.is_none_or(str::is_empty))
 }
 
 /// What of a merge AWS takes now, what it takes later or never, and what it would refuse.

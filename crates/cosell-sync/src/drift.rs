@@ -11,6 +11,7 @@ use crate::{
     converge::newer,
     deliver::{Outgoing, mistakes},
     from_aws::present,
+    log::Direction,
     ports::{Crm, CrmRecord, Ledger, PartnerCentral, PortError, PortResult},
     walk::named_record,
 };
@@ -266,7 +267,8 @@ fn compared<'m>(
     crm: &CrmRecord,
     now: Timestamp,
 ) -> Vec<(FieldOutcome<'m>, Verdict, Option<Goes>)> {
-    let (ours, unmappable) = object.to_ace(&crm.fields);
+    let (ours, unmappable) = link.ours(object, &crm.fields);
+    let aws = &link.corrected(Direction::FromAws, aws.clone());
     let base = link.agreed(aws, &ours);
     let plan = object.plan(&base, aws, &ours, newer(aws, Some(crm)));
     let Outgoing { later, never, mut wrong, .. } = Outgoing::of(&plan, redacted, now);

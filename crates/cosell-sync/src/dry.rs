@@ -19,10 +19,10 @@ use crate::{
     deliver::Deliver,
     files::Manifest,
     from_aws::FromAws,
-    log::Entry,
+    log::{Entry, OpenRecord, Query},
     notice::Event,
     ports::{
-        Bus, Changes, Crm, CrmFields, CrmKey, CrmRecord, FileState, Invited, Ledger, Listed, LogOf, Message, Page,
+        Bus, Changes, Crm, CrmFields, CrmKey, CrmRecord, FileState, Invited, Ledger, Listed, Message, Page,
         PartnerCentral, PortResult, Queue, Solution, Stored, Task, TaskState, Written,
     },
 };
@@ -534,17 +534,20 @@ impl Ledger for DryLedger {
         Ok(())
     }
 
-    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>> {
-        let known = self.ledger.read_log(of, limit).await?;
+    async fn read_log(&self, query: &Query<'_>, limit: usize) -> PortResult<Vec<Entry>> {
+        let known = self.ledger.read_log(query, limit).await?;
         let imagined = self.notes.imagined();
-        let fits = |entry: &&Entry| match of {
-            LogOf::Record(id) => {
-                [&entry.ace_id, &entry.crm_id, &entry.file].into_iter().any(|name| name.as_deref() == Some(id))
-            }
-            LogOf::Day(day) => entry.at.to_string().starts_with(day),
-        };
-        let new = imagined.log.iter().rev().filter(fits).cloned();
+        let new = imagined.log.iter().rev().filter(|entry| query.fits(entry)).cloned();
         Ok(new.chain(known).take(limit).collect())
+    }
+
+    async fn open_records(&self) -> PortResult<Vec<OpenRecord>> {
+        self.ledger.open_records().await
+    }
+
+    async fn tried_again(&self, record: &OpenRecord, _: Timestamp) -> PortResult<()> {
+        self.notes.note(To::Ledger, "tried again", &record.name, json!(record));
+        Ok(())
     }
 }
 

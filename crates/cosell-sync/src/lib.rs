@@ -2,8 +2,10 @@
 //!
 //! Work acts only through the traits in [`ports`]; how a message ends is decided here ([`Disposition`]) and by no door.
 
+pub mod again;
 pub mod backfill;
 mod converge;
+pub mod correct;
 pub mod deliver;
 mod disposition;
 pub mod drift;
@@ -22,6 +24,7 @@ pub mod push;
 pub mod quarantine;
 pub mod reconcile;
 pub mod replay;
+pub mod run;
 pub mod show;
 pub mod status;
 mod walk;

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use cosell_mapping::{CrmFields, ObjectMapping, Plan, Side};
 use cosell_model::{
@@ -8,6 +8,8 @@ use cosell_model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+
+use crate::correct::Correction;
 
 /// A name under which a link is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -224,6 +226,9 @@ pub struct Link {
     /// What AWS's last file said of how it stands ([`Standing::FIELDS`]): what goes by files is not read before it is written.
     #[serde(default)]
     pub stands: Map<String, Json>,
+    /// What people have corrected, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub corrections: BTreeMap<String, Correction>,
     /// Until when a function that writes it to the CRM keeps others from doing the same.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
@@ -249,6 +254,7 @@ impl Link {
             tick: Tick::Never,
             shipment: None,
             stands: Map::new(),
+            corrections: BTreeMap::new(),
             claimed_until: None,
         }
     }

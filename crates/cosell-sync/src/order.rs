@@ -13,8 +13,8 @@ use crate::{
     CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
     deliver::{Deliver, is_draft},
     from_aws::answered,
-    log::{Direction, Entry, Purpose, Status},
-    ports::{CrmFields, CrmRecord, LogOf, PortError, Rejection},
+    log::{Direction, Entry, Of, Purpose, Query, Status},
+    ports::{CrmFields, CrmRecord, PortError, Rejection},
     who::{Named, named},
 };
 
@@ -253,7 +253,7 @@ impl Deliver {
     /// What the sync log has just been told about a record that was refused.
     async fn last_problems(&self, crm_id: &str) -> Result<Vec<Rejection>, SyncError> {
         const RECENT: usize = 5;
-        let entries = self.from_aws.converger.ledger.read_log(LogOf::Record(crm_id), RECENT).await?;
+        let entries = self.from_aws.converger.ledger.read_log(&Query::of(Of::Record(crm_id)), RECENT).await?;
         let refused = entries.into_iter().find(|entry| entry.status == Status::Error);
         Ok(refused.map(|entry| entry.problems).unwrap_or_default())
     }

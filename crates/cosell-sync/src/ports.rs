@@ -6,11 +6,17 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use cosell_mapping::{Description, Unmappable};
 use cosell_model::{EngagementId, InvitationId, Kind, OpportunityId, validate::Problem};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use uuid::Uuid;
 
-use crate::{Link, LinkKey, files::Manifest, log::Entry, notice::Event};
+use crate::{
+    Link, LinkKey,
+    files::Manifest,
+    log::{Entry, OpenRecord, Query, RunSummary, Tally},
+    notice::Event,
+};
 
 /// What a port's own client said.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -367,19 +373,25 @@ pub trait Ledger: Send + Sync {
     async fn file(&self, key: &str, version: &str) -> PortResult<Option<FileState>>;
     /// Remembers it.
     async fn set_file(&self, key: &str, version: &str, state: FileState) -> PortResult<()>;
-    /// Writes into the sync log.
+    /// Writes into the sync log, payloads included, and counts what was written.
     async fn log(&self, entries: &[Entry]) -> PortResult<()>;
-    /// The sync log of one record, or of one day (`YYYY-MM-DD`), newest first.
-    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>>;
+    /// At most so many entries of the sync log, newest first, without their payloads.
+    async fn read_log(&self, query: &Query<'_>, limit: usize) -> PortResult<Vec<Entry>>;
+    /// The records of which something is left to do, as the sync log has it.
+    async fn open_records(&self) -> PortResult<Vec<OpenRecord>>;
+    /// Notes that one of them is tried again.
+    async fn tried_again(&self, record: &OpenRecord, at: Timestamp) -> PortResult<()>;
 }
 
-/// Which part of the sync log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogOf<'l> {
-    /// Everything about an ACE or CRM identifier or a file.
-    Record(&'l str),
-    /// Everything of a day, UTC.
-    Day(&'l str),
+/// What only people ask the sync log.
+#[async_trait]
+pub trait SyncLog: Send + Sync {
+    /// An entry by its name, with its payload.
+    async fn entry(&self, id: Uuid) -> PortResult<Option<Entry>>;
+    /// At most so many runs that wrote into it, newest first.
+    async fn runs(&self, since: Timestamp, until: Timestamp, limit: usize) -> PortResult<Vec<RunSummary>>;
+    /// What was counted on each of the days from the first to the last, UTC.
+    async fn tallies(&self, first: Date, last: Date) -> PortResult<BTreeMap<Date, Tally>>;
 }
 
 /// The event bus, for what cosell tells others.

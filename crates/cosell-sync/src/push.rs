@@ -53,6 +53,18 @@ pub(crate) enum Why {
 }
 
 impl Changed {
+    /// Says that a record is to go although it has not changed.
+    pub(crate) fn again(object: &ObjectMapping, id: &str, now: Timestamp) -> Self {
+        let record = CrmRef::of(object, id);
+        Self { record, modified_at: now.to_string(), content: String::new(), again: true, opened_at: Some(now) }
+    }
+
+    /// The message that says so.
+    pub(crate) fn message(&self) -> Result<Message, SyncError> {
+        let body = serde_json::to_string(self).map_err(unwritable)?;
+        Ok(Message { body, group: Some(self.record.id.clone()) })
+    }
+
     /// Reads it from a message's body.
     pub(crate) fn read(body: &str) -> Result<Self, SyncError> {
         serde_json::from_str(body).map_err(|cause| SyncError::Body { expected: "a changed CRM record", cause })
@@ -240,7 +252,7 @@ fn is_told(object: &ObjectMapping, link: &Link, record: &CrmRecord) -> bool {
     if !is_whole || is_converted || is_under_way || asks {
         return false;
     }
-    let (ours, unmappable) = object.to_ace(&record.fields);
+    let (ours, unmappable) = link.ours(object, &record.fields);
     let aws = link.at_aws(object.kind);
     unmappable.is_empty() && link.edits(object, &aws, &ours).won_by(Side::Crm).next().is_none()
 }
@@ -259,8 +271,7 @@ pub(crate) fn message(object: &ObjectMapping, record: &CrmRecord, why: Why) -> R
         again: why == Why::ByHand,
         opened_at: if let Why::Opened(at) = why { Some(at) } else { None },
     };
-    let body = serde_json::to_string(&changed).map_err(unwritable)?;
-    Ok(Message { body, group: Some(record.id.clone()) })
+    changed.message()
 }
 
 #[cfg(test)]

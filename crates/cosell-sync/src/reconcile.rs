@@ -1,14 +1,16 @@
 //! Finds what events missed: they are best effort. What is new or newer than we know rings the same queues again.
 
 use cosell_mapping::Mapping;
-use cosell_model::{Catalog, InvitationId, OpportunityId};
+use cosell_model::{Catalog, EngagementId, InvitationId, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     Link, LinkKey, SyncError,
-    ports::{Ledger, Message, PartnerCentral, Queue},
+    again::Again,
+    log::{Open, OpenRecord},
+    ports::{Ledger, Message, PartnerCentral, Queue, SyncLog},
 };
 
 /// Compares AWS's lists with the links.
@@ -17,6 +19,10 @@ pub struct Reconcile {
     pub partner_central: Box<dyn PartnerCentral>,
     /// cosell's memory.
     pub ledger: Box<dyn Ledger>,
+    /// What is known of records that were refused.
+    pub sync_log: Box<dyn SyncLog>,
+    /// The queue to AWS.
+    pub to_aws: Box<dyn Queue>,
     /// The queue of opportunity events.
     pub opportunities: Box<dyn Queue>,
     /// The queue of invitation events.
@@ -45,6 +51,8 @@ pub struct Reconciled {
     /// Opportunities that AWS works on and that were read again because that was long ago: changes of AWS's own view do
     /// not show in its list.
     pub refreshed: usize,
+    /// Records that were refused and are tried again.
+    pub retried: usize,
     /// Whether there is more for the next run.
     pub unfinished: bool,
 }
@@ -77,8 +85,42 @@ impl Reconcile {
             self.changed(&go_on, &mut found).await?;
             self.stale(&go_on, &mut found).await?;
         }
+        self.left_open(&go_on, &mut found).await?;
         metrics::counter!("missed_events").increment((found.opportunities_missed + found.invitations_missed) as u64);
         Ok(found)
+    }
+
+    /// Records of which something is left to do: says how many there are, and tries again what may go now.
+    async fn left_open(&self, go_on: impl Fn() -> bool, found: &mut Reconciled) -> Result<(), SyncError> {
+        let now = (self.now)();
+        let open = self.ledger.open_records().await?;
+        let (held, refused): (Vec<_>, Vec<_>) = open.into_iter().partition(|record| record.what == Open::Held);
+        let oldest = |records: &[OpenRecord]| {
+            let ages = records.iter().map(|record| now.duration_since(record.since).as_secs_f64());
+            ages.fold(0.0, f64::max)
+        };
+        let count = |records: &[OpenRecord]| u32::try_from(records.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("held_back_records").set(count(&held));
+        metrics::gauge!("held_back_oldest_seconds").set(oldest(&held));
+        metrics::gauge!("refused_records").set(count(&refused));
+        metrics::gauge!("refused_oldest_seconds").set(oldest(&refused));
+        for record in refused.iter().filter(|record| record.is_due(self.mapping.retry, now)) {
+            if !go_on() {
+                found.unfinished = true;
+                break;
+            }
+            let Some(entry) = self.sync_log.entry(record.entry).await? else { continue };
+            match Again::of(&entry, &self.mapping, self.catalog, now)? {
+                Some(Again::Opportunities(message)) => self.opportunities.send(&[message]).await?,
+                Some(Again::Invitations(message)) => self.invitations.send(&[message]).await?,
+                Some(Again::ToAws(message)) => self.to_aws.send(&[message]).await?,
+                // The poll of files sees to it.
+                Some(Again::File(_)) | None => continue,
+            }
+            self.ledger.tried_again(record, now).await?;
+            found.retried += 1;
+        }
+        Ok(())
     }
 
     /// Opportunities that changed since the last run. Only AWS's own timestamps are good watermarks.
@@ -125,6 +167,7 @@ impl Reconcile {
         let soon = (self.now)().saturating_add(lead_time).unwrap_or(Timestamp::MAX);
         let mut remembered = self.ledger.open_invitations().await?;
         let mut rings = Vec::new();
+        let (mut open, mut expiring) = (0_usize, 0_usize);
         let mut page = None;
         loop {
             let listed = self.partner_central.pending_invitations(page.as_deref()).await?;
@@ -133,10 +176,11 @@ impl Reconcile {
                 remembered.retain(|id| *id != invited.id);
                 let link = self.ledger.link(&LinkKey::Invitation(invited.id.clone())).await?;
                 let warned = |link: &Link| link.referral.as_ref().is_some_and(|referral| referral.warned);
-                let expiring = invited.expires.is_some_and(|expires| expires <= soon);
+                let ends_soon = invited.expires.is_some_and(|expires| expires <= soon);
+                (open, expiring) = (open + 1, expiring + usize::from(ends_soon));
                 if link.is_none() {
                     found.invitations_missed += 1;
-                } else if expiring && !link.is_some_and(|link| warned(&link)) {
+                } else if ends_soon && !link.is_some_and(|link| warned(&link)) {
                     found.invitations_expiring += 1;
                 } else {
                     continue;
@@ -148,6 +192,8 @@ impl Reconcile {
                 break;
             }
         }
+        metrics::gauge!("invitations_open").set(u32::try_from(open).unwrap_or(u32::MAX));
+        metrics::gauge!("invitations_expiring").set(u32::try_from(expiring).unwrap_or(u32::MAX));
         found.invitations += remembered.len();
         found.invitations_missed += remembered.len();
         rings.extend(remembered.iter().map(|id| invitation_ring(self.catalog, id)));
@@ -197,6 +243,12 @@ pub fn opportunity_ring(catalog: Catalog, id: &OpportunityId) -> Message {
 pub fn invitation_ring(catalog: Catalog, id: &InvitationId) -> Message {
     let invitation = json!({"id": id.as_str(), "participantType": "RECEIVER"});
     event("Engagement Invitation Created", &json!({"catalog": catalog.as_str(), "engagementInvitation": invitation}))
+}
+
+/// The message by which the present state of a lead that AWS shares by an engagement comes into the CRM.
+pub fn lead_ring(catalog: Catalog, id: &EngagementId) -> Message {
+    let engagement = json!({"engagementId": id.as_str(), "ContextTypes": ["Lead"]});
+    event("Engagement Updated", &json!({"catalog": catalog.as_str(), "engagement": engagement}))
 }
 
 fn event(detail_type: &str, detail: &serde_json::Value) -> Message {

@@ -13,8 +13,8 @@ use crate::{
     Link, LinkKey, Stage, SyncError,
     drift::{Drift, Goes, Line, Verdict, lines},
     from_aws::present,
-    log::{Direction, Entry, Status},
-    ports::{LogOf, PortError, PortResult, Rejection},
+    log::{Direction, Entry, Of, Query, Status},
+    ports::{PortError, PortResult, Rejection},
     who::{Named, named},
 };
 
@@ -348,10 +348,10 @@ impl Drift {
         let ace_id = link.as_ref().and_then(Link::ace_id).or(opportunity.map(cosell_model::OpportunityId::as_str));
         let crm_id = record.as_ref().map(|(_, record)| record.id.as_str());
         for id in crm_id.or_else(|| Some(link.as_ref()?.crm()?.id.as_str())).into_iter().chain(ace_id) {
-            log.extend(self.ledger.read_log(LogOf::Record(id), ENTRIES).await?);
+            log.extend(self.ledger.read_log(&Query::of(Of::Record(id)), ENTRIES).await?);
         }
         // An entry about both is found under both names.
-        log.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        log.sort_by_key(|entry| std::cmp::Reverse(entry.id));
         log.dedup();
         log.truncate(ENTRIES);
 

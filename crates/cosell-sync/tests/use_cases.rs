@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod backfill;
+mod corrections;
 mod dead_letters;
 mod files;
 mod memory;
@@ -718,6 +719,8 @@ async fn reconciliation_rings_for_what_no_event_brought() {
     let reconcile = Reconcile {
         partner_central: Box::new(world.clone()),
         ledger: Box::new(world.clone()),
+        sync_log: Box::new(world.clone()),
+        to_aws: Box::new(world.clone()),
         opportunities: Box::new(Collect(world)),
         invitations: Box::new(Collect(world)),
         catalog: Catalog::Sandbox,
@@ -971,6 +974,8 @@ async fn a_sweep_finds_what_was_decided_or_changed_without_an_event() {
     let sweep = |now| Reconcile {
         partner_central: Box::new(world.clone()),
         ledger: Box::new(world.clone()),
+        sync_log: Box::new(world.clone()),
+        to_aws: Box::new(world.clone()),
         opportunities: Box::new(Nowhere),
         invitations: Box::new(Nowhere),
         catalog: Catalog::Sandbox,

@@ -4,7 +4,7 @@ use cosell_aws::{Aws, Quotas};
 use cosell_model::Catalog;
 use cosell_sync::{
     RetryPolicy,
-    ports::{AceBucket, Files, Ledger, Letters},
+    ports::{AceBucket, Files, Ledger, Letters, SyncLog},
 };
 
 use crate::config::AceBucketName;
@@ -24,6 +24,11 @@ crate::config! {
 impl LedgerSettings {
     /// The ledger.
     pub fn connect(&self, aws: &Aws) -> Box<dyn Ledger> {
+        Box::new(aws.ledger(&self.table, self.catalog, self.log_retention_days))
+    }
+
+    /// What people ask the sync log.
+    pub fn sync_log(&self, aws: &Aws) -> Box<dyn SyncLog> {
         Box::new(aws.ledger(&self.table, self.catalog, self.log_retention_days))
     }
 }

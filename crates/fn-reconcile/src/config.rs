@@ -11,6 +11,8 @@ cosell_wiring::config! {
         partner_central: PartnerCentralSettings,
         /// The queue of opportunity events.
         opportunity_queue_url: String = "COSELL_OPPORTUNITY_QUEUE_URL",
+        /// The queue to AWS.
+        deliver_queue_url: String = "COSELL_DELIVER_QUEUE_URL",
         /// The queue of invitation events.
         invitation_queue_url: String = "COSELL_INVITATION_QUEUE_URL",
     }

@@ -19,6 +19,8 @@ async fn main() -> Result<(), cosell_lambda::Error> {
     let reconcile = &Reconcile {
         partner_central: partner_central(&aws, &config.ledger, &config.partner_central),
         ledger: config.ledger.connect(&aws),
+        sync_log: config.ledger.sync_log(&aws),
+        to_aws: Box::new(aws.queue(&config.deliver_queue_url)),
         opportunities: Box::new(aws.queue(&config.opportunity_queue_url)),
         invitations: Box::new(aws.queue(&config.invitation_queue_url)),
         catalog: config.ledger.catalog,

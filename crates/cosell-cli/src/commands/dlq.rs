@@ -96,7 +96,7 @@ pub struct Which {
     all: bool,
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())
 }

@@ -15,6 +15,7 @@ pub mod picklist;
 pub mod push;
 pub mod quarantine;
 pub mod refresh;
+pub mod report;
 pub mod solutions;
 pub mod status;
 pub mod validate;

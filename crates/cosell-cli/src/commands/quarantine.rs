@@ -1,9 +1,4 @@
-use std::{
-    env, fs,
-    io::{self, IsTerminal, Read, Write},
-    path::PathBuf,
-    process,
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use cosell_sync::{
@@ -18,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     commands::dlq::{Chosen, Told, Which, age, print_ended},
+    editor,
     output::{self, Format},
     stack::{DeadLetterQueue, Error, Stack},
 };
@@ -62,10 +58,6 @@ enum QuarantineError {
     Several { name: String, keys: Vec<String> },
     #[error("the stack has no queue that {0} came from")]
     NoQueue(String),
-    #[error("set $VISUAL or $EDITOR, or give --file")]
-    NoEditor,
-    #[error("the editor failed: nothing was changed")]
-    Editor,
     #[error("the body is no JSON")]
     NoJson(#[source] serde_json::Error),
     #[error("its queue takes no such body")]
@@ -238,15 +230,7 @@ pub async fn edit(stack: &Stack, Edit { key, file }: Edit) -> Result<(), Error> 
         queue.carries.map_or(Ok(()), |carries| carries.check(&body)).map_err(QuarantineError::Misfit)?;
         Ok(body)
     };
-    let body = match file {
-        Some(path) if path.as_os_str() == "-" => {
-            let mut text = String::new();
-            io::stdin().lock().read_to_string(&mut text)?;
-            check(&text)?
-        }
-        Some(path) => check(&fs::read_to_string(path)?)?,
-        None => by_editor(&kept.letter.body, check)?,
-    };
+    let body = editor::edited(file, &kept.letter.body, check)?;
     if body == kept.letter.body {
         eprintln!("nothing was changed");
         return Ok(());
@@ -254,29 +238,4 @@ pub async fn edit(stack: &Stack, Edit { key, file }: Edit) -> Result<(), Error> 
     quarantine.correct(&key, kept, body).await?;
     eprintln!("corrected: `cosell dlq quarantine replay {key}` sends it");
     Ok(())
-}
-
-/// Opens a text until it passes, in a file that nobody else can read and that is removed afterwards.
-fn by_editor(body: &str, check: impl Fn(&str) -> Result<String, QuarantineError>) -> Result<String, Error> {
-    let editor = env::var("VISUAL").or_else(|_| env::var("EDITOR")).map_err(|_| QuarantineError::NoEditor)?;
-    let pretty = serde_json::from_str::<serde_json::Value>(body).and_then(|json| serde_json::to_string_pretty(&json));
-    let mut file = tempfile::Builder::new().prefix("cosell-").suffix(".json").tempfile()?;
-    writeln!(file, "{}", pretty.as_deref().unwrap_or(body))?;
-    loop {
-        // As git does: the variable may hold arguments.
-        let mut command = process::Command::new("sh");
-        let status = command.arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file.path()).status()?;
-        if !status.success() {
-            return Err(QuarantineError::Editor.into());
-        }
-        match check(&fs::read_to_string(file.path())?) {
-            Ok(body) => return Ok(body),
-            Err(error) if io::stdin().is_terminal() => {
-                let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-                eprintln!("{error}{cause}. Enter opens it again, Ctrl-C gives up.");
-                io::stdin().read_line(&mut String::new())?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
 }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cosell_sync::ports::{PortError, PortResult};
+use cosell_sync::{
+    ports::{PortError, PortResult},
+    run,
+};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use secrecy::ExposeSecret;
@@ -130,13 +133,18 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let mut session = self.sessions.current().await?;
         let mut renewed = false;
+        // Salesforce keeps it in its event logs: what it did for us is found by the run that asked.
+        let run = run::current().map(|run| format!("/{}", run.id)).unwrap_or_default();
+        let options = format!("client=cosell{run}");
         loop {
+            let address = address(&session.instance);
+            let path = address.path().to_owned();
             let mut request = self
                 .http
-                .request(method.clone(), address(&session.instance))
+                .request(method.clone(), address)
                 .bearer_auth(session.token.expose_secret())
                 .header(header::ACCEPT, "application/json")
-                .header("Sforce-Call-Options", "client=cosell");
+                .header("Sforce-Call-Options", &options);
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
@@ -144,6 +152,7 @@ impl Client {
                 request = request.json(body);
             }
             let answer = Answer::of(request).await?;
+            tracing::debug!(%method, path, status = answer.status.as_u16(), "Salesforce answered");
             if renewed || !errors::is_session(answer.status, &answer.body) {
                 return Ok(answer);
             }

@@ -7,7 +7,7 @@ use cosell_model::{
 };
 
 use super::{Case, Deliver, checked_for, held_back, in_crm_words};
-use crate::{Disposition, Link, Shipment, SkipReason, Stage, SyncError, converge::Report, link::members};
+use crate::{Disposition, Link, Shipment, SkipReason, Stage, SyncError, converge::Report, link::members, log::Open};
 
 impl Deliver {
     /// Puts what the rep changed where the next file is made of. AWS is not asked what it has: a file names what changes and
@@ -36,10 +36,13 @@ impl Deliver {
             _ => held_back(&later, &never),
         };
         let held = message.is_some();
-        let report = Report::waiting(later, message);
+        let open = (!later.is_empty()).then_some(Open::Held);
+        let report = Report::waiting(later, message.clone());
         if changes.is_empty() {
             self.withdraw(&mut case.link).await?;
-            converger.report(case.object, &case.crm, &report).await?;
+            if converger.report(case.object, &case.crm, &report).await? {
+                self.log_standing(case, message.as_deref(), open).await?;
+            }
             return Ok(Disposition::Skip(if held { SkipReason::HeldBack } else { SkipReason::Unchanged }));
         }
 
@@ -67,8 +70,10 @@ impl Deliver {
         let since = (converger.now)();
         case.link.shipment = Some(Shipment { record, stage: Stage::Waiting, since, retries: 0, alone });
         converger.ledger.save(&mut case.link).await?;
-        if held {
-            converger.report(case.object, &case.crm, &report).await?;
+        if let Some(message) = message
+            && converger.report(case.object, &case.crm, &report).await?
+        {
+            self.log_standing(case, Some(&message), open).await?;
         }
         Ok(Disposition::Done)
     }

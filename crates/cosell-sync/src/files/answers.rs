@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use cosell_mapping::{CrmValue, ObjectMapping, Side};
+use cosell_mapping::{CrmValue, ObjectMapping, Retry, Side};
 use cosell_model::{
     Field, Kind, Record,
     file::{RecordResult, Remedy, Results, UnusableFile},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Link, Shipment, Stage, SyncError,
     converge::{Report, moment, sentence},
-    log::{Direction, Entry, Purpose, Status},
+    log::{Direction, Entry, Open, Purpose, Status},
     notice::Notice,
     ports::{AceFile, CrmFields, CrmKey, CrmRecord, PortResult, Rejection},
     push,
@@ -184,15 +184,13 @@ impl Settle {
 
     /// What becomes of a record that AWS did not take.
     fn not_taken(&self, link: &mut Link, answer: &Answer<'_>) -> End {
-        let files = self.converger.mapping.files;
+        let retry = self.converger.mapping.retry;
         let (end, stage) = match (&mut link.shipment, answer.remedy) {
             (Some(shipment), _) if answer.in_company => {
                 shipment.alone = true;
                 (End::Again, Stage::Waiting)
             }
-            (Some(shipment), Remedy::Retry)
-                if may_retry(shipment, files.retries, files.retry_days, (self.converger.now)()) =>
-            {
+            (Some(shipment), Remedy::Retry) if may_retry(shipment, retry, (self.converger.now)()) => {
                 shipment.retries += 1;
                 (End::Again, Stage::Waiting)
             }
@@ -215,13 +213,13 @@ impl Settle {
         end: End,
         answer: &Answer<'_>,
         waits: Vec<&'static Field>,
-    ) -> PortResult<()> {
+    ) -> PortResult<bool> {
         let mut facts = CrmFields::new();
         if let Some(id) = link.of_kind(object.kind) {
             facts.insert(object.ace_id.clone(), CrmValue::Text(id.to_owned()));
         }
         let report = match end {
-            End::Known => return Ok(()),
+            End::Known => return Ok(false),
             End::Taken => Report::waiting(Vec::new(), None),
             End::Again => {
                 Report::waiting(waits, Some(sentence("AWS could not take it yet: it goes again", &answer.said)))
@@ -242,6 +240,17 @@ impl Settle {
         let mut entry = self.entry(file, status, message.to_owned()).about(link);
         (entry.direction, entry.purpose, entry.problems) = (Direction::ToAws, Purpose::InboundFileResults, said);
         entry.fields = changed(link).collect();
+        let Some(shipment) = &link.shipment else { return entry };
+        let sent = Record::from_json(link.kind(), &shipment.record).unwrap_or_else(|_| Record::new(link.kind()));
+        let said = std::mem::take(&mut entry.problems);
+        entry = entry.with(&sent, said);
+        match end {
+            End::Taken => entry.changed_at = Some(shipment.since),
+            End::Waits => entry.open = Some(Open::Held),
+            // Of what may pass by itself the file's own retries take care.
+            End::Refused => entry.open = Some(Open::Wrong),
+            End::Again | End::Known => {}
+        }
         entry
     }
 }
@@ -281,14 +290,14 @@ fn said(code: &str, text: &str) -> Rejection {
     Rejection { field: None, code: code.to_owned(), message: text.to_owned() }
 }
 
-fn may_retry(shipment: &Shipment, retries: u32, days: u32, now: Timestamp) -> bool {
-    let last = shipment.since.saturating_add(SignedDuration::from_hours(24 * i64::from(days)));
-    shipment.retries < retries && last.is_ok_and(|last| now <= last)
+fn may_retry(shipment: &Shipment, retry: Retry, now: Timestamp) -> bool {
+    let last = shipment.since.saturating_add(SignedDuration::from_hours(24 * i64::from(retry.days)));
+    shipment.retries < retry.times && last.is_ok_and(|last| now <= last)
 }
 
 /// Whether the CRM says something that AWS takes now and was not sent.
 fn differs(object: &ObjectMapping, link: &Link, crm: &CrmRecord) -> bool {
-    let (ours, _) = object.to_ace(&crm.fields);
+    let (ours, _) = link.ours(object, &crm.fields);
     let aws = link.at_aws(object.kind);
     let standing = Standing::of(&aws);
     link.edits(object, &aws, &ours)

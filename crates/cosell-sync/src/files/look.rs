@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{Manifest, Shipped, folder_to_aws, send::AT_ONCE};
 use crate::{
     Link, LinkKey, Stage, SyncError,
-    log::Entry,
-    ports::{Ledger, LogOf, PortResult},
+    log::{Entry, Of, Query},
+    ports::{Ledger, PortResult},
 };
 
 /// Looks at what is on its way to AWS in files.
@@ -115,7 +115,7 @@ impl Look {
         let link = self.ledger.link(&key).await?;
         let ace_id = link.as_ref().and_then(Link::ace_id).map(str::to_owned).or(ace_id);
         let last = match crm_id.as_deref().or(ace_id.as_deref()) {
-            Some(id) => self.ledger.read_log(LogOf::Record(id), 1).await?.into_iter().next(),
+            Some(id) => self.ledger.read_log(&Query::of(Of::Record(id)), 1).await?.into_iter().next(),
             None => None,
         };
         let whereabouts = link.map(|link| match link.shipment.map(|shipment| shipment.stage) {

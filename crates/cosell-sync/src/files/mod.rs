@@ -12,7 +12,7 @@ mod settle;
 
 pub use look::{Carried, Look, Passage, Shown, Whereabouts};
 pub use manifest::{Manifest, Shipped};
-pub use poll::{Poll, Polled};
+pub use poll::{Poll, Polled, land_again};
 pub use resend::{Refusal, Resend, Resent};
 pub use send::{Dispatched, Send};
 pub use settle::Settle;
@@ -46,6 +46,14 @@ fn folder_to_aws(kind: Kind) -> &'static str {
     match kind {
         Kind::Opportunity => "opportunity-inbound/",
         Kind::Lead => "lead-inbound/",
+    }
+}
+
+/// The folder in which AWS leaves records for the partner.
+fn folder_from_aws(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Opportunity => "opportunity-outbound/",
+        Kind::Lead => "lead-outbound/",
     }
 }
 

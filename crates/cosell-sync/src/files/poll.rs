@@ -1,10 +1,20 @@
+use cosell_mapping::Mapping;
+use cosell_model::{
+    Catalog, PayloadVersion,
+    api::Decoded,
+    file::{Contents, FileRecord},
+};
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::{FOLDERS, landing_key};
+use super::{FOLDERS, folder_from_aws, landing_key};
 use crate::{
     SyncError,
-    ports::{AceBucket, AceFile, FileState, Files, Ledger},
+    again::Again,
+    log::Payload,
+    ports::{AceBucket, AceFile, FileState, Files, Ledger, PortError, PortResult, SyncLog},
 };
 
 /// Files that are looked at or copied at the same time. Each has up to 5 MB.
@@ -18,6 +28,16 @@ pub struct Poll {
     pub landing: Box<dyn Files>,
     /// cosell's memory.
     pub ledger: Box<dyn Ledger>,
+    /// What is known of records that were refused.
+    pub sync_log: Box<dyn SyncLog>,
+    /// How records correspond, and how what the CRM refused is tried again.
+    pub mapping: Mapping,
+    /// AWS's number of the partner.
+    pub spms_id: String,
+    /// Which world of Partner Central this deployment serves.
+    pub catalog: Catalog,
+    /// The clock.
+    pub now: fn() -> Timestamp,
 }
 
 /// What a poll did.
@@ -31,6 +51,8 @@ pub struct Polled {
     pub removed: usize,
     /// Files of which nobody knows what to make: they stay at AWS's side until somebody looks.
     pub unusable: usize,
+    /// Records of earlier files that the CRM had refused and that are tried again.
+    pub retried: usize,
     /// Files for which the time was too short: the next run looks at them.
     pub left: usize,
 }
@@ -66,8 +88,26 @@ impl Poll {
                 }
             }
         }
+        self.again(&go_on, &mut polled).await?;
         metrics::gauge!("files_unusable").set(u32::try_from(polled.unusable).unwrap_or(u32::MAX));
         failed.map_or(Ok(polled), Err)
+    }
+
+    /// Lands records once more that the CRM refused, each in a file of its own: AWS sends a record again only after a change.
+    async fn again(&self, go_on: impl Fn() -> bool, polled: &mut Polled) -> Result<(), SyncError> {
+        let now = (self.now)();
+        let open = self.ledger.open_records().await?;
+        for record in open.iter().filter(|record| record.is_due(self.mapping.retry, now)) {
+            if !go_on() {
+                break;
+            }
+            let Some(entry) = self.sync_log.entry(record.entry).await? else { continue };
+            let Some(Again::File(payload)) = Again::of(&entry, &self.mapping, self.catalog, now)? else { continue };
+            land_again(self.landing.as_ref(), &self.spms_id, &payload, entry.id).await?;
+            self.ledger.tried_again(record, now).await?;
+            polled.retried += 1;
+        }
+        Ok(())
     }
 
     async fn file(&self, file: &AceFile) -> Result<Seen, SyncError> {
@@ -87,4 +127,21 @@ impl Poll {
             Some(FileState::Unusable) => Seen::Unusable,
         })
     }
+}
+
+/// Puts a record where files of AWS's land, as AWS had sent it, under the name of the entry that tells of it.
+pub async fn land_again(landing: &dyn Files, spms_id: &str, payload: &Payload, entry: Uuid) -> PortResult<()> {
+    let decoded = Decoded { record: payload.record(), unread: Vec::new() };
+    let contents = Contents {
+        version: PayloadVersion::V2,
+        spms_id: spms_id.to_owned(),
+        kind: payload.kind,
+        records: vec![FileRecord { decoded, unknown: serde_json::Map::new() }],
+    };
+    let key = format!("{}cosell-again-{}.json", folder_from_aws(payload.kind), entry.simple());
+    let file = AceFile { key, version: Uuid::new_v4().simple().to_string() };
+    let what = || format!("writing {}", file.key);
+    let content = serde_json::to_vec(&contents)
+        .map_err(|cause| PortError::Unavailable { what: what(), cause: Some(cause.into()) })?;
+    landing.put(&landing_key(&file), content).await
 }

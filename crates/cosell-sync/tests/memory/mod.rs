@@ -13,17 +13,19 @@ use cosell_mapping::{CrmValue, Description, Mapping};
 use cosell_model::{Catalog, EngagementId, InvitationId, Kind, OpportunityId};
 use cosell_sync::{
     Converger, CrmRef, Disposition, Link, LinkKey, Stage, Work,
+    correct::Correct,
     deliver::Deliver,
-    files::{Look, Manifest, Resend, Send, Settle},
+    files::{Look, Manifest, Poll, Resend, Send, Settle},
     from_aws::FromAws,
-    log::Entry,
+    log::{Direction, Entry, OpenRecord, Query, RunSummary, Tally},
     named::Named,
     notice::Event,
     ports::*,
     push::Push,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 pub const MAPPING: &str = include_str!("../../../cosell-mapping/presets/salesforce.toml");
 
@@ -51,6 +53,8 @@ pub struct World {
     pub manifests: BTreeMap<String, Manifest>,
     pub file_states: BTreeMap<String, FileState>,
     pub log: Vec<Entry>,
+    /// How often records were tried again by themselves.
+    pub retries: BTreeMap<String, u32>,
     pub cursors: BTreeMap<String, String>,
     /// Leads by engagement.
     pub engagements: BTreeMap<String, Json>,
@@ -64,6 +68,8 @@ pub struct World {
     pub lost: Option<(usize, bool)>,
     /// The use case with which AWS takes no submission.
     pub refused_use_case: Option<String>,
+    /// A field's value with which the CRM takes no record.
+    pub refused_value: Option<(String, String)>,
     /// Submissions by token.
     pub submissions: BTreeMap<String, (String, String)>,
     tokens: HashMap<String, (Json, String)>,
@@ -130,6 +136,26 @@ impl Shared {
 
     pub fn deliver(&self) -> Deliver {
         Deliver { from_aws: self.reader() }
+    }
+
+    pub fn correct(&self) -> Correct {
+        let Converger { ledger, mapping, catalog, now, .. } = self.converger();
+        Correct { ledger, sync_log: Box::new(self.clone()), mapping, catalog, now }
+    }
+
+    /// What brings files, at a moment of its own.
+    pub fn poll(&self, now: fn() -> Timestamp) -> Poll {
+        let Converger { ledger, mapping, catalog, .. } = self.converger();
+        Poll {
+            ace: Box::new(self.clone()),
+            landing: Box::new(self.clone()),
+            ledger,
+            sync_log: Box::new(self.clone()),
+            mapping,
+            spms_id: PARTNER.to_owned(),
+            catalog,
+            now,
+        }
     }
 
     pub fn push(&self) -> Push {
@@ -227,6 +253,18 @@ impl Shared {
 }
 
 impl World {
+    /// Whether a rule of the CRM takes a record.
+    fn takes(&self, fields: &CrmFields) -> PortResult<()> {
+        let Some((field, value)) = &self.refused_value else { return Ok(()) };
+        if fields.get(field).and_then(CrmValue::as_text) != Some(value) {
+            return Ok(());
+        }
+        let message = format!("no record may say {value}");
+        let code = "FIELD_CUSTOM_VALIDATION_EXCEPTION".to_owned();
+        let problems = vec![Rejection { field: Some(field.clone()), code, message }];
+        Err(PortError::Rejected { what: "write".to_owned(), problems })
+    }
+
     fn stamp(&mut self) -> String {
         self.clock += 1;
         format!("2026-03-09T01:50:{:02}.{:03}Z", self.clock / 1000, self.clock % 1000)
@@ -509,6 +547,7 @@ impl Crm for Shared {
 
     async fn upsert(&self, object: &str, field: &str, value: &str, fields: &CrmFields) -> PortResult<Written> {
         self.call("upsert", |w| {
+            w.takes(fields)?;
             let known =
                 w.crm.iter().find(|(_, (_, record))| record.get(field).and_then(CrmValue::as_text) == Some(value));
             let (id, created) = known.map_or_else(
@@ -525,6 +564,7 @@ impl Crm for Shared {
 
     async fn update(&self, _: &str, id: &str, fields: &CrmFields) -> PortResult<()> {
         self.call("update", |w| {
+            w.takes(fields)?;
             let (_, record) = w.crm.get_mut(id).ok_or_else(|| not_found("update"))?;
             record.extend(fields.clone());
             w.by_rep.remove(id);
@@ -660,14 +700,51 @@ impl Ledger for Shared {
         Ok(())
     }
 
-    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>> {
-        let fits = |entry: &&Entry| match of {
-            LogOf::Record(id) => {
-                [&entry.ace_id, &entry.crm_id, &entry.file].into_iter().any(|name| name.as_deref() == Some(id))
+    async fn read_log(&self, query: &Query<'_>, limit: usize) -> PortResult<Vec<Entry>> {
+        self.mutate(|w| Ok(w.log.iter().rev().filter(|entry| query.fits(entry)).take(limit).cloned().collect()))
+    }
+
+    async fn open_records(&self) -> PortResult<Vec<OpenRecord>> {
+        self.mutate(|w| {
+            let mut open: BTreeMap<(Direction, String), OpenRecord> = BTreeMap::new();
+            for entry in &w.log {
+                let names = || [&entry.ace_id, &entry.crm_id].into_iter().flatten();
+                let Some(name) = names().next() else { continue };
+                let key = (entry.direction, name.clone());
+                if entry.is_settled() || entry.open.is_some() {
+                    let other = |name: &&String| entry.open.is_none() || *name != &key.1;
+                    for name in names().filter(other) {
+                        open.remove(&(entry.direction, name.clone()));
+                    }
+                }
+                let Some(what) = entry.open else { continue };
+                let since = open.get(&key).map_or(entry.at, |known| known.since);
+                let tried = w.retries.get(&key.1).copied().unwrap_or_default();
+                let (direction, name, entry, last_at) = (entry.direction, key.1.clone(), entry.id, entry.at);
+                open.insert(key, OpenRecord { direction, name, what, since, entry, retries: tried, last_at });
             }
-            LogOf::Day(day) => entry.at.to_string().starts_with(day),
-        };
-        self.mutate(|w| Ok(w.log.iter().rev().filter(fits).take(limit).cloned().collect()))
+            Ok(open.into_values().collect())
+        })
+    }
+
+    async fn tried_again(&self, record: &OpenRecord, _: Timestamp) -> PortResult<()> {
+        self.mutate(|w| *w.retries.entry(record.name.clone()).or_default() += 1);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SyncLog for Shared {
+    async fn entry(&self, id: Uuid) -> PortResult<Option<Entry>> {
+        self.mutate(|w| Ok(w.log.iter().find(|entry| entry.id == id).cloned()))
+    }
+
+    async fn runs(&self, _: Timestamp, _: Timestamp, _: usize) -> PortResult<Vec<RunSummary>> {
+        unimplemented!("nobody asks for runs here")
+    }
+
+    async fn tallies(&self, _: Date, _: Date) -> PortResult<BTreeMap<Date, Tally>> {
+        unimplemented!("nobody asks for counts here")
     }
 }
 

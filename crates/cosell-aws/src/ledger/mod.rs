@@ -1,20 +1,19 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+mod log;
+
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{AttributeValue, CancellationReason, Delete, Put, PutRequest, TransactWriteItem, WriteRequest},
+    types::{AttributeValue, CancellationReason, Delete, Put, TransactWriteItem},
 };
 use cosell_model::{Catalog, InvitationId, Kind};
 use cosell_sync::{
     Link, LinkKey, Stage,
     files::Manifest,
-    log::Entry,
-    ports::{FileState, Ledger, LogOf, PortError, PortResult, Rejection},
+    log::{Entry, OpenRecord, Query},
+    ports::{FileState, Ledger, PortError, PortResult, Rejection},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -29,12 +28,6 @@ const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 const OPEN: &str = "open#invitation";
 /// The partition of files that AWS has not answered.
 const UNANSWERED: &str = "manifest#open";
-/// What `BatchWriteItem` takes at once.
-const BATCH: usize = 25;
-/// How often items that `BatchWriteItem` handed back are offered again, each time after twice the pause.
-const BATCH_TRIES: u32 = 6;
-const BATCH_PAUSE: Duration = Duration::from_millis(50);
-
 /// When an item may go.
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 
@@ -50,8 +43,13 @@ pub(crate) const EXPIRES_AT: &str = "expires_at";
 /// | `quota` | class | what is used of Partner Central's quotas, by [`Quotas`](crate::Quotas) |
 /// | `cursor#{name}` | `cursor` | a cursor |
 /// | `file#{key}` | version | what became of a file |
-/// | `log#day#{day}` | time and a random part | the sync log of a day |
-/// | `log#record#{id}` | the same | the sync log of an identifier or a file |
+/// | `log#{day}#{direction}#{status}` | entry | the sync log |
+/// | `log#record#{id}` | entry | the same, of an identifier or a file |
+/// | `log#run#{run}` | entry | the same, of a run |
+/// | `log#payload#{entry}` | `payload` | the record that an entry is about |
+/// | `log#open` | direction and identifier | a record of which something is left to do |
+/// | `log#runs#{day}` | start and run | what a run did: its counters |
+/// | `log#days` | day | what was done on a day: its counters |
 #[derive(Debug, Clone)]
 pub struct DynamoLedger {
     client: Client,
@@ -95,21 +93,6 @@ fn read_link(item: &Item) -> Option<Link> {
     let mut link: Link = serde_json::from_str(text(item, "doc")?).ok()?;
     link.version = item.get("version")?.as_n().ok()?.parse().ok()?;
     Some(link)
-}
-
-/// Where an entry is found: by its day, and by everything that it is about.
-fn log_partitions(entry: &Entry) -> BTreeSet<String> {
-    let about = [&entry.ace_id, &entry.crm_id, &entry.file].into_iter().flatten();
-    about
-        .filter(|id| !id.is_empty())
-        .map(|id| format!("log#record#{id}"))
-        .chain([format!("log#day#{}", entry.at.strftime("%F"))])
-        .collect()
-}
-
-/// Sorts by time: the fraction always has nine digits. The random part keeps apart what happened at once.
-fn log_key(at: Timestamp) -> String {
-    format!("{at:.9}#{}", uuid::Uuid::new_v4().simple())
 }
 
 /// What AWS says about each item of a transaction that it cancelled.
@@ -242,21 +225,6 @@ impl DynamoLedger {
             return transact(what, Put::builder().table_name(&self.table).item("pk", pk).item("sk", sk)).map(Some);
         }
         self.delete(what, pk, sk).map(Some)
-    }
-
-    async fn write_batch(&self, what: &str, mut requests: Vec<WriteRequest>) -> PortResult<()> {
-        for attempt in 0..BATCH_TRIES {
-            if attempt > 0 {
-                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(attempt)).await;
-            }
-            let batch = self.client.batch_write_item().request_items(&self.table, requests);
-            let answer = batch.send().await.map_err(|error| setup_error(what, &error))?;
-            requests = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
-            if requests.is_empty() {
-                return Ok(());
-            }
-        }
-        Err(PortError::Throttled { what: what.to_owned(), retry_after: None })
     }
 }
 
@@ -418,74 +386,25 @@ impl Ledger for DynamoLedger {
     }
 
     async fn log(&self, entries: &[Entry]) -> PortResult<()> {
-        let what = "writing the sync log";
-        let mut requests = Vec::new();
-        for entry in entries {
-            let sk = log_key(entry.at);
-            let doc = serde_json::to_string(entry).map_err(|_| unreadable(what))?;
-            for partition in log_partitions(entry) {
-                let put = PutRequest::builder()
-                    .item("pk", s(self.pk(partition)))
-                    .item("sk", s(&sk))
-                    .item("doc", s(&doc))
-                    .item(EXPIRES_AT, n((entry.at + self.log_retention).as_second()))
-                    .build()
-                    .map_err(|_| unreadable(what))?;
-                requests.push(WriteRequest::builder().put_request(put).build());
-            }
-        }
-        for batch in requests.chunks(BATCH) {
-            self.write_batch(what, batch.to_vec()).await?;
-        }
-        Ok(())
+        self.write_log(entries).await
     }
 
-    async fn read_log(&self, of: LogOf<'_>, limit: usize) -> PortResult<Vec<Entry>> {
-        let what = "reading the sync log";
-        let pk = match of {
-            LogOf::Record(id) => self.pk(format!("log#record#{id}")),
-            LogOf::Day(day) => self.pk(format!("log#day#{day}")),
-        };
-        let mut entries = Vec::new();
-        let mut unread = 0_usize;
-        let mut from = None;
-        while entries.len() < limit {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", s(&pk))
-                .scan_index_forward(false)
-                .limit(i32::try_from(limit - entries.len()).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(from.take())
-                .send()
-                .await
-                .map_err(|error| setup_error(what, &error))?;
-            for item in page.items() {
-                match text(item, "doc").and_then(|doc| serde_json::from_str(doc).ok()) {
-                    Some(entry) => entries.push(entry),
-                    None => unread += 1,
-                }
-            }
-            from = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if from.is_none() {
-                break;
-            }
-        }
-        if unread > 0 {
-            tracing::warn!(unread, "the sync log has lines that this version cannot read");
-        }
-        Ok(entries)
+    async fn read_log(&self, query: &Query<'_>, limit: usize) -> PortResult<Vec<Entry>> {
+        self.query_log(query, limit).await
+    }
+
+    async fn open_records(&self) -> PortResult<Vec<OpenRecord>> {
+        self.open_in_log().await
+    }
+
+    async fn tried_again(&self, record: &OpenRecord, at: Timestamp) -> PortResult<()> {
+        self.note_retry(record, at).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cosell_sync::{
-        CrmRef, Share,
-        log::{Direction, Purpose, Status},
-    };
+    use cosell_sync::{CrmRef, Share};
     use serde_json::json;
 
     use super::*;
@@ -522,32 +441,6 @@ mod tests {
         assert_eq!(read_link(&item).map(|link| link.version), Some(7));
         item.remove("version");
         assert_eq!(read_link(&item), None);
-    }
-
-    #[test]
-    fn an_entry_is_found_by_day_and_by_everything_it_is_about() {
-        let at = "2026-03-09T23:59:59.5Z".parse().unwrap();
-        let mut entry = Entry::new(at, Direction::FromAws, Purpose::Event, Status::Processed, "did".into());
-        assert_eq!(log_partitions(&entry), BTreeSet::from(["log#day#2026-03-09".to_owned()]));
-        entry.ace_id = Some("O1".into());
-        entry.crm_id = Some("O1".into());
-        entry.file = Some("a/b.json".into());
-        let expected = ["log#day#2026-03-09", "log#record#O1", "log#record#a/b.json"].map(str::to_owned);
-        assert_eq!(log_partitions(&entry), BTreeSet::from(expected));
-    }
-
-    #[test]
-    fn entries_sort_by_time_whatever_their_precision() {
-        let key = |at: &str| log_key(at.parse().unwrap());
-        let times = [
-            "2026-03-09T01:00:00Z",
-            "2026-03-09T01:00:00.000000001Z",
-            "2026-03-09T01:00:00.5Z",
-            "2026-03-09T01:00:01Z",
-        ];
-        let keys = times.map(key);
-        assert!(keys.is_sorted(), "{keys:?}");
-        assert_ne!(key(times[0]), key(times[0]));
     }
 
     #[test]
