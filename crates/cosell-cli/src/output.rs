@@ -55,15 +55,27 @@ pub fn one<T: Serialize>(item: &T) -> Result<(), crate::stack::Error> {
     line(&lines.join("\n"))
 }
 
-/// One column a member; lists are joined, anything deeper stays JSON.
+/// One column a member that any of them has; lists are joined, anything deeper stays JSON.
 fn csv<T: Serialize>(items: &[T]) -> Result<(), crate::stack::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for (number, item) in items.iter().enumerate() {
-        let Json::Object(members) = serde_json::to_value(item)? else { continue };
-        if number == 0 {
-            writer.write_record(members.keys())?;
+    let mut rows = Vec::new();
+    for item in items {
+        if let Json::Object(members) = serde_json::to_value(item)? {
+            rows.push(members);
         }
-        writer.write_record(members.values().map(cell))?;
+    }
+    let mut names: Vec<&String> = Vec::new();
+    for name in rows.iter().flat_map(|row| row.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&names)?;
+    for row in &rows {
+        writer.write_record(names.iter().map(|name| row.get(*name).map(cell).unwrap_or_default()))?;
     }
     line(String::from_utf8(writer.into_inner()?)?.trim_end())
 }

@@ -176,7 +176,7 @@ async fn show(ledger: &dyn SyncLog, format: Format, id: Uuid, show_values: bool)
             output::one(&entry)?;
             let Some(Json::Object(record)) = shown.record else { return Ok(()) };
             output::line("")?;
-            let fields: Vec<_> = record.into_iter().collect();
+            let fields: Vec<_> = record.into_iter().filter(|(_, value)| !value.is_null()).collect();
             output::rows(Format::Table, &["field", "value"], &fields, |(field, value)| {
                 vec![field.clone(), output::brief(value)]
             })
