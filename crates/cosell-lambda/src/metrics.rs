@@ -7,7 +7,7 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 /// The namespace of every metric of cosell's.
 const NAMESPACE: &str = "cosell";
 
-/// Counts messages by outcome.
+/// Counts messages by outcome. CloudWatch takes no dimension with an empty value.
 pub fn count(outcome: &'static str, reason: &'static str) {
     metrics::counter!("messages", "outcome" => outcome, "reason" => reason).increment(1);
 }

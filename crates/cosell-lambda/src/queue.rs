@@ -180,7 +180,7 @@ impl<L: Letters, W: Work> Shell<L, W> {
         let attempts: u32 = attribute(message, "ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
         match disposition {
             Disposition::Done => {
-                metrics::count("done", "");
+                metrics::count("done", "none");
                 tracing::info!(id, attempts, outcome = "done", "message worked off");
                 Verdict::Acknowledge
             }

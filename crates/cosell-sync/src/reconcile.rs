@@ -61,8 +61,10 @@ pub struct Reconciled {
 pub const SOURCE: &str = "cosell.reconcile";
 
 const CHANGED: &str = "reconcile";
+/// The cursor that every good run moves.
+pub const RAN: &str = "reconcile:ran";
 /// The cursor that is moved once a day, when everything that AWS works on was looked at.
-pub const REFRESHED: &str = "reconcile:refreshed";
+const REFRESHED: &str = "reconcile:refreshed";
 
 /// How far back the very first run looks.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(1);
@@ -87,6 +89,7 @@ impl Reconcile {
         }
         self.left_open(&go_on, &mut found).await?;
         metrics::counter!("missed_events").increment((found.opportunities_missed + found.invitations_missed) as u64);
+        self.ledger.set_cursor(RAN, &(self.now)().to_string()).await?;
         Ok(found)
     }
 

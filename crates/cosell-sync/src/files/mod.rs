@@ -12,9 +12,9 @@ mod settle;
 
 pub use look::{Carried, Look, Passage, Shown, Whereabouts};
 pub use manifest::{Manifest, Shipped};
-pub use poll::{Poll, Polled, land_again};
+pub use poll::{POLLED, Poll, Polled, land_again};
 pub use resend::{Refusal, Resend, Resent};
-pub use send::{Dispatched, Send};
+pub use send::{DISPATCHED, Dispatched, Send};
 pub use settle::Settle;
 pub(crate) use settle::landed;
 

@@ -19,6 +19,8 @@ use crate::{
 
 /// Files that are looked at or copied at the same time. Each has up to 5 MB.
 const AT_ONCE: usize = 4;
+/// The cursor that every good run moves.
+pub const POLLED: &str = "files:polled";
 
 /// Copies new files; AWS's bucket tells nobody about them.
 pub struct Poll {
@@ -90,7 +92,11 @@ impl Poll {
         }
         self.again(&go_on, &mut polled).await?;
         metrics::gauge!("files_unusable").set(u32::try_from(polled.unusable).unwrap_or(u32::MAX));
-        failed.map_or(Ok(polled), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.ledger.set_cursor(POLLED, &(self.now)().to_string()).await?;
+        Ok(polled)
     }
 
     /// Lands records once more that the CRM refused, each in a file of its own: AWS sends a record again only after a change.

@@ -58,6 +58,9 @@ pub struct Dispatched {
     pub left: usize,
 }
 
+/// The cursor that every good run moves.
+pub const DISPATCHED: &str = "files:dispatched";
+
 /// A link whose shipment goes, and its record as the file has it.
 struct Parcel {
     link: Link,
@@ -85,6 +88,7 @@ impl Send {
         for kind in [Kind::Lead, Kind::Opportunity] {
             self.kind(kind, &go_on, &mut done).await?;
         }
+        self.ledger.set_cursor(DISPATCHED, &(self.now)().to_string()).await?;
         Ok(done)
     }
 

@@ -7,7 +7,7 @@ use cosell_crm::{Salesforce, salesforce::Credentials};
 use cosell_mapping::{Finding, Mapping, check};
 use cosell_sync::{
     SyncError,
-    files::{Look, Passage},
+    files::{DISPATCHED, Look, POLLED, Passage},
     ports::{AceBucket, Crm, FileState, Files, Ledger, PartnerCentral, PortError, PortResult},
     push, reconcile,
 };
@@ -349,18 +349,17 @@ async fn schedules(stack: &Stack, resources: &Resources, mapping: Option<&Mappin
     Ok(join_all(looks).await.into_iter().flatten().collect())
 }
 
-/// The cursor that good runs of a schedule move, and how long it may stand still. The other schedules leave no mark: of
-/// these, only runs that failed are seen, in their dead letters.
+/// The cursor that good runs of a schedule move, and how long it may stand still. Without a ledger, the replay leaves no mark:
+/// its heartbeat's alarm watches it.
 fn mark(schedule: &str, expression: &str, mapping: &Mapping) -> Option<(String, SignedDuration)> {
-    let period = judge::period(expression)?;
-    match schedule {
-        "FnPushSchedule" => Some((push::cursor(&mapping.opportunity.object), period * 3 + GRACE)),
-        // Once a day it looks at everything that AWS works on.
-        "FnReconcileSchedule" if !mapping.opportunity.goes_by_file() => {
-            Some((reconcile::REFRESHED.to_owned(), SignedDuration::from_hours(24) + period * 3 + GRACE))
-        }
-        _ => None,
-    }
+    let cursor = match schedule {
+        "FnPushSchedule" => push::cursor(&mapping.opportunity.object),
+        "FnReconcileSchedule" => reconcile::RAN.to_owned(),
+        "FnFilePollSchedule" => POLLED.to_owned(),
+        "FnFileSendSchedule" => DISPATCHED.to_owned(),
+        _ => return None,
+    };
+    Some((cursor, judge::period(expression)? * 3 + GRACE))
 }
 
 async fn files(stack: &Stack, mapping: Option<&Mapping>) -> Result<Vec<Line>, Error> {
