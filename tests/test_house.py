@@ -8,7 +8,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -448,6 +448,74 @@ def test_every_metric_that_an_alarm_watches_is_written() -> None:
     assert not unwritten(watched)
 
 
+@cache
+def dashboard() -> dict[str, Any]:
+    """The dashboard's body with every alarm, its parameters at their defaults."""
+    text, conditional = resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    parameters = load_template()["Parameters"]
+    known = {name: str(parameter.get("Default", name)) for name, parameter in parameters.items()}
+    known |= {name: chosen["Fn::If"][1]["Fn::Sub"] for name, chosen in conditional.items()}
+    assert all(chosen["Fn::If"][2] == "" for chosen in conditional.values())
+    # Twice, since what depends on a condition names alarms.
+    for _ in range(2):
+        text = re.sub(r"\$\{([\w:.]+)\}", lambda match: known.get(match[1], match[1]), text)
+    return json.loads(text)
+
+
+def charts() -> list[dict[str, Any]]:
+    return [widget["properties"] for widget in dashboard()["widgets"] if widget["type"] == "metric"]
+
+
+def test_every_widget_is_of_a_sound_shape_and_covers_no_other() -> None:
+    widgets = dashboard()["widgets"]
+    places = []
+    for widget in widgets:
+        shown = widget["properties"]
+        left, top, right, bottom = widget["x"], widget["y"], widget["x"] + widget["width"], widget["y"] + widget["height"]
+        assert 0 <= left < right <= 24 and 0 <= top < bottom, widget
+        places.append((left, top, right, bottom))
+        needed = {
+            "text": {"markdown"},
+            "alarm": {"title", "alarms"},
+            "log": {"title", "region", "view", "query"},
+            "metric": {"title", "region", "view", "stat", "period", "metrics"},
+        }[widget["type"]]
+        assert needed <= set(shown) and all(shown[name] for name in needed), widget
+    for one, other in combinations(places, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (one, other)
+    for chart in charts():
+        for *metric, last in chart["metrics"]:
+            if metric:
+                names = metric if isinstance(last, dict) else [*metric, last]
+                assert len(names) >= 4 and len(names) % 2 == 0 and all(isinstance(name, str) for name in names), names
+            else:
+                # CloudWatch takes no longer search. A function's name begins with the stack's, for which 30 letters are left.
+                assert len(last["expression"]) + 30 * last["expression"].count("Fn") <= 1024 and last["label"], last
+
+
+def test_the_dashboard_shows_every_alarm_and_reads_every_log() -> None:
+    [shown] = [widget["properties"]["alarms"] for widget in dashboard()["widgets"] if widget["type"] == "alarm"]
+    assert sorted(shown) == sorted(f"{name}.Arn" for name in resources("AWS::CloudWatch::Alarm"))
+    # What a widget shows at most.
+    assert len(shown) <= 100
+    [query] = [widget["properties"]["query"] for widget in dashboard()["widgets"] if widget["type"] == "log"]
+    assert set(re.findall(r"SOURCE '(\w+)'", query)) == {f"{name}Logs" for name in functions()}
+
+
+def test_every_metric_that_the_dashboard_shows_is_written() -> None:
+    watched = set()
+    for chart in charts():
+        for *metric, last in chart["metrics"]:
+            if metric and metric[0] == "cosell":
+                watched.add((metric[1], frozenset(metric[2::2])))
+            elif not metric:
+                searched = re.findall(r"\{cosell,([\w,]+)\} MetricName=\"(\w+)\"", last["expression"])
+                assert searched, last
+                watched |= {(name, frozenset(dimensions.split(","))) for dimensions, name in searched}
+    assert not unwritten(watched)
+
+
 # What fails is kept, what is there is named.
 
 
@@ -480,6 +548,8 @@ def test_every_usable_resource_is_an_output() -> None:
     settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn", "LogRetentionDays"}
     quotas = {"ReadsPerSecond", "ReadsPerDay", "WritesPerSecond", "WritesPerDay"}
     expected |= {name: {"Ref": name} for name in settings | quotas}
+    # Where the operator looks first.
+    assert "${Dashboard}" in named.pop("Dashboard")["Fn::Sub"]
     assert named == expected
 
 
