@@ -7,6 +7,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
@@ -162,7 +163,7 @@ def documents() -> list[Path]:
     readme = ROOT / "README.md"
     assert readme.is_file(), "there is no README.md"
     others = sorted(path for path in tracked_files() if path.name == "README.md" and path != readme)
-    return [readme, *others]
+    return [readme, *others, ROOT / "docs" / "operations.md"]
 
 
 def code_in(document: Path) -> str:
@@ -397,6 +398,14 @@ def test_every_alarm_tells_somebody_what_to_do() -> None:
         named = set(re.findall(r"\bcosell ([a-z]+)", alarm["AlarmDescription"]))
         assert named, f"{name} names no command"
         assert named <= commands, f"{name} names commands that are not there: {named - commands}"
+
+
+def test_every_alarm_has_its_section_in_the_runbook() -> None:
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    sections = re.findall(r"`(\S+Alarm)`", "\n".join(re.findall(r"^### .*", runbook, re.MULTILINE)))
+    alarms = resources("AWS::CloudWatch::Alarm")
+    assert not [name for name in alarms if not any(fnmatchcase(name, section) for section in sections)]
+    assert not [section for section in sections if not any(fnmatchcase(name, section) for name in alarms)]
 
 
 def test_every_threshold_but_any_at_all_is_a_parameter_with_limits() -> None:
