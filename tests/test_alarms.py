@@ -206,6 +206,16 @@ def test_a_run_that_fails(stack: Stack, began: float) -> None:
     assert names(stack, since=began - 1, later=timedelta(minutes=6)) == set()
 
 
+def test_a_referral_that_nobody_answers(stack: Stack, began: float) -> None:
+    invitation = Aws(stack.control).invites(expires_in_seconds=3600)
+    stack.invoke("FnReconcile")
+    assert names(stack, since=began) == {"ExpiringInvitationsAlarm"}
+    Aws(stack.control).decides(invitation["Id"], "REJECTED")
+    gone = time.time()
+    stack.invoke("FnReconcile")
+    assert names(stack, since=gone) == set()
+
+
 def test_a_schedule_that_somebody_disabled(stack: Stack) -> None:
     scheduler = stack.client("scheduler")
     resources = stack.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
