@@ -7,7 +7,9 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from functools import cache
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +162,8 @@ def tracked_files() -> list[Path]:
 def documents() -> list[Path]:
     readme = ROOT / "README.md"
     assert readme.is_file(), "there is no README.md"
-    return [readme, *sorted(path for path in tracked_files() if path.name == "README.md" and path != readme)]
+    others = sorted(path for path in tracked_files() if path.name == "README.md" and path != readme)
+    return [readme, *others, ROOT / "docs" / "operations.md"]
 
 
 def code_in(document: Path) -> str:
@@ -310,17 +313,219 @@ def test_every_function_has_a_role_and_a_log_of_its_own() -> None:
         assert "ReservedConcurrentExecutions" not in function, name
 
 
-def test_every_dead_letter_and_every_error_rings() -> None:
-    rings = {
-        (alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"]))
-        for alarm in resources("AWS::CloudWatch::Alarm").values()
-        if alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-    }
+def alarms_on(metric: str, dimension: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The alarms on a metric, with the dimension that tells one from the other."""
+    return [
+        (name, alarm)
+        for name, alarm in resources("AWS::CloudWatch::Alarm").items()
+        if alarm["MetricName"] == metric and alarm["Dimensions"][-1]["Value"] == dimension
+    ]
+
+
+def scheduled_functions() -> dict[str, list[dict[str, Any]]]:
+    """Each function that the clock starts, and its schedules."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for schedule in resources("AWS::Scheduler::Schedule").values():
+        found.setdefault(schedule["Target"]["Arn"]["Fn::GetAtt"][0], []).append(schedule)
+    return found
+
+
+def test_every_dead_letter_rings_at_once_and_when_it_is_forgotten() -> None:
+    replayed = set(re.findall(r"\$\{(\w+DeadLetters)\}", json.dumps(functions()["FnReplay"])))
+    assert replayed < dead_letter_queues()
     for queue in dead_letter_queues():
-        value = json.dumps({"Fn::GetAtt": [queue, "QueueName"]})
-        assert ("ApproximateNumberOfMessagesVisible", value) in rings, queue
-    for function in functions():
-        assert ("Errors", json.dumps({"Ref": function})) in rings, function
+        name = {"Fn::GetAtt": [queue, "QueueName"]}
+        assert alarms_on("ApproximateNumberOfMessagesVisible", name), queue
+        # SQS's own age leaves out what was received three times, as FnReplay does with what it keeps.
+        age = "dead_letters_oldest_seconds" if queue in replayed else "ApproximateAgeOfOldestMessage"
+        assert alarms_on(age, name), f"{queue}: no alarm on {age}"
+
+
+def test_every_queue_rings_when_it_is_not_worked_off() -> None:
+    for _, queue, _ in sources():
+        assert alarms_on("ApproximateAgeOfOldestMessage", {"Fn::GetAtt": [queue, "QueueName"]}), queue
+
+
+def test_every_error_and_every_old_mapping_rings() -> None:
+    for function, properties in functions().items():
+        assert alarms_on("Errors", {"Ref": function}), function
+        reads_the_mapping = "COSELL_CONFIG_BUCKET" in properties["Environment"]["Variables"]
+        assert bool(alarms_on("mapping_invalid", {"Ref": function})) == reads_the_mapping, function
+
+
+def test_every_scheduled_function_has_a_heartbeat_while_it_is_on() -> None:
+    template = load_template()
+
+    def value(node: Any, given: dict[str, str]) -> Any:
+        """A condition, or a value that depends on one."""
+        if not isinstance(node, dict):
+            return node
+        [(kind, operands)] = node.items()
+        if kind == "Ref":
+            return given[operands]
+        if kind == "Condition":
+            return value(template["Conditions"][operands], given)
+        if kind == "Fn::If":
+            return value(operands[1 if value({"Condition": operands[0]}, given) else 2], given)
+        values = [value(operand, given) for operand in operands]
+        if kind == "Fn::Equals":
+            return values[0] == values[1]
+        return {"Fn::Not": not values[0], "Fn::And": all(values), "Fn::Or": any(values)}[kind]
+
+    states = {name: template["Parameters"][name]["AllowedValues"] for name in ("ScheduleState", "PushState", "LeadPushState")}
+    states["AceBucketName"] = ["", "ace-apn-1-beta-us-west-2"]
+    for function, schedules in scheduled_functions().items():
+        [(name, alarm)] = alarms_on("Invocations", {"Ref": function})
+        silence = ("Sum", 3600, {"Ref": "HeartbeatHours"}, 1, "LessThanThreshold", "breaching")
+        said = ("Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator", "TreatMissingData")
+        assert tuple(alarm[property] for property in said) == silence, name
+        condition = {"Condition": template["Resources"][name]["Condition"]}
+        for chosen in product(*states.values()):
+            given = dict(zip(states, chosen, strict=True))
+            on = any(value(schedule["State"], given) == "ENABLED" for schedule in schedules)
+            assert value(condition, given) == on, f"{name} with {given}"
+    # What CloudWatch looks back at most.
+    assert template["Parameters"]["HeartbeatHours"]["MaxValue"] * 3600 <= 7 * 86400
+
+
+def test_every_alarm_tells_somebody_what_to_do() -> None:
+    main = (CRATES / "cosell-cli" / "src" / "main.rs").read_text()
+    variants = re.search(r"enum Command \{(.*?)\n\}", main, re.DOTALL)[1]
+    commands = {name.lower() for name in re.findall(r"^    ([A-Z]\w*)\(", variants, re.MULTILINE)}
+    assert {"doctor", "dlq"} <= commands
+    for name, alarm in resources("AWS::CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
+        named = set(re.findall(r"\bcosell ([a-z]+)", alarm["AlarmDescription"]))
+        assert named, f"{name} names no command"
+        assert named <= commands, f"{name} names commands that are not there: {named - commands}"
+
+
+def test_every_alarm_has_its_section_in_the_runbook() -> None:
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    sections = re.findall(r"`(\S+Alarm)`", "\n".join(re.findall(r"^### .*", runbook, re.MULTILINE)))
+    alarms = resources("AWS::CloudWatch::Alarm")
+    assert not [name for name in alarms if not any(fnmatchcase(name, section) for section in sections)]
+    assert not [section for section in sections if not any(fnmatchcase(name, section) for name in alarms)]
+
+
+def test_every_threshold_but_any_at_all_is_a_parameter_with_limits() -> None:
+    parameters = load_template()["Parameters"]
+    [group] = [
+        group["Parameters"]
+        for group in load_template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        if group["Label"]["default"] == "Alarms"
+    ]
+    used = set()
+    for name, alarm in resources("AWS::CloudWatch::Alarm").items():
+        if alarm["Threshold"] != 1:
+            used.add(alarm["Threshold"]["Ref"])
+            assert "MinValue" in parameters[alarm["Threshold"]["Ref"]], name
+    assert used | {"HeartbeatHours", "AlarmEmail"} == set(group)
+
+
+# What is watched, and what the code writes.
+
+
+@cache
+def written_metrics() -> dict[str, set[frozenset[str]]]:
+    """Every metric of the code's, with the labels that it has in each place."""
+    found: dict[str, set[frozenset[str]]] = {}
+    macro = re.compile(r'\b(?:counter|gauge|histogram)!\(\s*"(\w+)"(.*?)\)\s*\.(?:increment|absolute|set|record)\b', re.DOTALL)
+    for source in sorted(CRATES.glob("*/src/**/*.rs")):
+        for name, labels in macro.findall(source.read_text()):
+            found.setdefault(name, set()).add(frozenset(re.findall(r'"(\w+)"\s*=>', labels)))
+    assert "messages" in found
+    return found
+
+
+def unwritten(watched: set[tuple[str, frozenset[str]]]) -> list[str]:
+    """What is watched and never written, with these dimensions."""
+    written = written_metrics()
+    return sorted(
+        f"{name}{sorted(dimensions - {'function'})}"
+        for name, dimensions in watched
+        if "function" not in dimensions or dimensions - {"function"} not in written.get(name, set())
+    )
+
+
+def test_every_metric_that_an_alarm_watches_is_written() -> None:
+    watched = {
+        (alarm["MetricName"], frozenset(dimension["Name"] for dimension in alarm["Dimensions"]))
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "cosell"
+    }
+    assert not unwritten(watched)
+
+
+@cache
+def dashboard() -> dict[str, Any]:
+    """The dashboard's body with every alarm, its parameters at their defaults."""
+    text, conditional = resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    parameters = load_template()["Parameters"]
+    known = {name: str(parameter.get("Default", name)) for name, parameter in parameters.items()}
+    known |= {name: chosen["Fn::If"][1]["Fn::Sub"] for name, chosen in conditional.items()}
+    assert all(chosen["Fn::If"][2] == "" for chosen in conditional.values())
+    # Twice, since what depends on a condition names alarms.
+    for _ in range(2):
+        text = re.sub(r"\$\{([\w:.]+)\}", lambda match: known.get(match[1], match[1]), text)
+    return json.loads(text)
+
+
+def charts() -> list[dict[str, Any]]:
+    return [widget["properties"] for widget in dashboard()["widgets"] if widget["type"] == "metric"]
+
+
+def test_every_widget_is_of_a_sound_shape_and_covers_no_other() -> None:
+    widgets = dashboard()["widgets"]
+    places = []
+    for widget in widgets:
+        shown = widget["properties"]
+        left, top, right, bottom = widget["x"], widget["y"], widget["x"] + widget["width"], widget["y"] + widget["height"]
+        assert 0 <= left < right <= 24 and 0 <= top < bottom, widget
+        places.append((left, top, right, bottom))
+        needed = {
+            "text": {"markdown"},
+            "alarm": {"title", "alarms"},
+            "log": {"title", "region", "view", "query"},
+            "metric": {"title", "region", "view", "stat", "period", "metrics"},
+        }[widget["type"]]
+        assert needed <= set(shown) and all(shown[name] for name in needed), widget
+    for one, other in combinations(places, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (one, other)
+    for chart in charts():
+        for *metric, last in chart["metrics"]:
+            if metric:
+                names = metric if isinstance(last, dict) else [*metric, last]
+                assert len(names) >= 4 and len(names) % 2 == 0 and all(isinstance(name, str) for name in names), names
+            else:
+                # CloudWatch takes no longer search. A function's name begins with the stack's, for which 30 letters are left.
+                assert len(last["expression"]) + 30 * last["expression"].count("Fn") <= 1024 and last["label"], last
+
+
+def test_the_dashboard_shows_every_alarm_and_reads_every_log() -> None:
+    [shown] = [widget["properties"]["alarms"] for widget in dashboard()["widgets"] if widget["type"] == "alarm"]
+    assert sorted(shown) == sorted(f"{name}.Arn" for name in resources("AWS::CloudWatch::Alarm"))
+    # What a widget shows at most.
+    assert len(shown) <= 100
+    [query] = [widget["properties"]["query"] for widget in dashboard()["widgets"] if widget["type"] == "log"]
+    assert set(re.findall(r"SOURCE '(\w+)'", query)) == {f"{name}Logs" for name in functions()}
+
+
+def test_every_metric_that_the_dashboard_shows_is_written() -> None:
+    watched = set()
+    for chart in charts():
+        for *metric, last in chart["metrics"]:
+            if metric and metric[0] == "cosell":
+                watched.add((metric[1], frozenset(metric[2::2])))
+            elif not metric:
+                searched = re.findall(r"\{cosell,([\w,]+)\} MetricName=\"(\w+)\"", last["expression"])
+                assert searched, last
+                watched |= {(name, frozenset(dimensions.split(","))) for dimensions, name in searched}
+    assert not unwritten(watched)
+
+
+# What fails is kept, what is there is named.
 
 
 def test_events_and_ticks_that_cannot_be_handed_over_are_kept() -> None:
@@ -352,6 +557,8 @@ def test_every_usable_resource_is_an_output() -> None:
     settings = {"Catalog", "SalesforceEndpoint", "CrmSecretArn", "LogRetentionDays"}
     quotas = {"ReadsPerSecond", "ReadsPerDay", "WritesPerSecond", "WritesPerDay"}
     expected |= {name: {"Ref": name} for name in settings | quotas}
+    # Where the operator looks first.
+    assert "${Dashboard}" in named.pop("Dashboard")["Fn::Sub"]
     assert named == expected
 
 
