@@ -30,7 +30,8 @@ def stack() -> Iterator[Stack]:
         as_cloudformation_sets_it(stack)
         pushed = cosell(stack, "config", "push", str(MAPPING))
         assert pushed.returncode == 0, pushed.stderr
-        stack.invoke("FnReconcile")
+        for function in ("FnReconcile", "FnFilePoll", "FnFileSend"):
+            stack.invoke(function)
         yield stack
 
 
