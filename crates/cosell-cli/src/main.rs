@@ -87,7 +87,7 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // What a command writes into the sync log is a run's, as a function's is.
-    run::within(Run::begun("cosell"), dispatch(Cli::parse())).await
+    run::within(Run::begun("cosell"), Box::pin(dispatch(Cli::parse()))).await
 }
 
 async fn dispatch(cli: Cli) -> ExitCode {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest},
+};
 use cosell_sync::{
     log::{Direction, Entry, Of, OpenRecord, Payload, Query, RunSummary, Status, Tally, day_of, first_name},
     ports::{PortError, PortResult, SyncLog},
@@ -158,7 +161,7 @@ impl DynamoLedger {
         match update.send().await {
             // It went meanwhile.
             Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(())
             }
@@ -195,10 +198,8 @@ impl DynamoLedger {
             update = update.expression_attribute_names(format!("#c{number}"), name);
             update = update.expression_attribute_values(format!(":c{number}"), n(count));
         }
-        let mut expression = format!("SET {}", set.join(", "));
-        if !add.is_empty() {
-            expression += &format!(" ADD {}", add.join(", "));
-        }
+        let (set, add) = (set.join(", "), add.join(", "));
+        let expression = if add.is_empty() { format!("SET {set}") } else { format!("SET {set} ADD {add}") };
         update.update_expression(expression).send().await.map(drop).map_err(|error| setup_error(what, &error))
     }
 
