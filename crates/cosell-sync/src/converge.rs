@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     CrmRef, Disposition, Link, LinkKey, SkipReason, SyncError, Tick,
-    log::{Direction, Entry, Open, Purpose, Status},
+    log::{Direction, Entry, Of, Open, Purpose, Query, Status},
     notice::Notice,
     ports::{Bus, Crm, CrmFields, CrmKey, CrmRecord, Ledger, PortError, PortResult, Queue, Rejection},
     push,
@@ -91,6 +91,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    const ERROR: &str = "Error";
+
     /// How a record stands that AWS brought.
     fn of(link: &Link, aws: &Record, standing: Standing, waiting: Vec<&'static Field>) -> Self {
         if link.tick == Tick::TakenBack {
@@ -125,7 +127,7 @@ impl Report {
 
     /// Somebody has to mend it.
     pub(crate) fn refusal(message: String) -> Self {
-        Self { status: "Error", message: Some(message), pending: Vec::new() }
+        Self { status: Self::ERROR, message: Some(message), pending: Vec::new() }
     }
 }
 
@@ -210,7 +212,8 @@ impl Converger {
         let standing = Standing::of(aws);
         let moved = standing.status.map(State::as_str).filter(|review| link.review.as_deref() != Some(review));
         let asked = moved.is_some() && standing.status == Some(ReviewStatus::ActionRequired);
-        if !writes.is_empty() || crm.is_none() || asked {
+        let mended = writes.is_empty() && self.was_refused(object, &link, crm.as_ref()).await?;
+        if !writes.is_empty() || crm.is_none() || asked || mended {
             let waiting: Vec<_> = plan.won_by(Side::Crm).map(|(mapping, _)| mapping.ace).collect();
             self.status(object, &mut writes, &Report::of(&link, aws, standing, waiting));
             let mut sent = Record::new(aws.kind());
@@ -234,13 +237,7 @@ impl Converger {
         }
 
         link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
-        let mut changed_at = None;
-        if let Some(seen) = aws.text("lastModifiedDate") {
-            let known = link.last_modified.replace(seen.to_owned());
-            // What AWS changed before, and is brought now for another reason, did not take so long.
-            let is_news = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
-            changed_at = moment(Some(seen)).filter(|_| is_news && known.as_deref() != Some(seen));
-        }
+        let changed_at = news(aws, &mut link, purpose);
         if let Some(review) = moved {
             // The first look at a record is no news.
             if let Some(previous) = link.review.replace(review.to_owned()) {
@@ -266,15 +263,15 @@ impl Converger {
             self.to_aws.send(&[push::message(object, crm, push::Why::Opened((self.now)()))?]).await?;
         }
         if written.is_empty() && crm.is_some() {
+            if mended {
+                let message = "in step: nothing of what the CRM refused is left";
+                let entry = self.entry(purpose, Status::Processed, message, &link);
+                self.ledger.log(&[in_file(entry, file)]).await?;
+            }
             return Ok((link, Converged::Unchanged));
         }
         let message = if crm.is_some() { "updated in the CRM" } else { "created in the CRM" };
-        let conflicts: Vec<_> = conflicts(&plan).collect();
-        // What the CRM wins is counted when it goes to AWS.
-        let lost = conflicts.iter().filter(|(winner, _)| *winner != Some(Side::Crm)).count();
-        metrics::counter!("conflicts").increment(lost as u64);
-        let conflicts = conflicts.into_iter().map(|(_, conflict)| conflict);
-        let problems = conflicts.chain(unmappable.iter().map(Rejection::from)).chain(older_payload(aws));
+        let problems = settled(&plan).chain(unmappable.iter().map(Rejection::from)).chain(older_payload(aws));
         let mut entry = self.entry(purpose, Status::Processed, message, &link).with(said, problems.collect());
         entry.fields = written.iter().map(|field| field.key.to_owned()).collect();
         entry.changed_at = changed_at;
@@ -291,6 +288,15 @@ impl Converger {
         if let Err(error) = self.bus.publish(&events).await {
             tracing::error!(error = SyncError::from(error).chain(), "the event bus took no notice");
         }
+    }
+
+    /// Whether the CRM's record says of an error that was the CRM's own refusal. What AWS refused is none of AWS's news.
+    async fn was_refused(&self, object: &ObjectMapping, link: &Link, crm: Option<&CrmRecord>) -> PortResult<bool> {
+        let said = object.status.sync_status.as_ref().zip(crm).and_then(|(name, crm)| crm.fields.get(name)?.as_text());
+        let (Some(Report::ERROR), Some(id)) = (said, link.ace_id()) else { return Ok(false) };
+        let query = Query { direction: Some(Direction::FromAws), ..Query::of(Of::Record(id)) };
+        let last = self.ledger.read_log(&query, 1).await?;
+        Ok(last.first().is_some_and(|entry| entry.open == Some(Open::Refused)))
     }
 
     /// Whether a record whose CRM record was deleted is to be made again.
@@ -618,6 +624,23 @@ pub(crate) fn conflicts(plan: &Plan<'_>) -> impl Iterator<Item = (Option<Side>, 
         let field = Some(field.mapping.ace.key.to_owned());
         Some((winner, Rejection { field, code: "CONFLICT".to_owned(), message: message.to_owned() }))
     })
+}
+
+/// The conflicts of a merge. What the CRM wins is counted when it goes to AWS.
+fn settled(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
+    conflicts(plan).map(|(winner, conflict)| {
+        metrics::counter!("conflicts").increment(u64::from(winner != Some(Side::Crm)));
+        conflict
+    })
+}
+
+/// Remembers AWS's version of a record, and answers when AWS made it, if that is news. What AWS changed before, and is brought
+/// now for another reason, did not take so long.
+fn news(aws: &Record, link: &mut Link, purpose: Purpose) -> Option<Timestamp> {
+    let seen = aws.text("lastModifiedDate")?;
+    let known = link.last_modified.replace(seen.to_owned());
+    let rang = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
+    moment(Some(seen)).filter(|_| rang && known.as_deref() != Some(seen))
 }
 
 /// What AWS changed to fit the record into payload 1.0, in its words.

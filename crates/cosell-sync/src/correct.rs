@@ -7,6 +7,7 @@ use cosell_mapping::{CrmFields, Mapping, ObjectMapping, Unmappable};
 use cosell_model::{
     Catalog, Field, Kind, LeadId, MalformedValue, Record, Value, Wire,
     life_cycle::Standing,
+    normalize::normalize,
     validate::{Case, Operation, Problem, validate},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -56,7 +57,11 @@ impl Link {
     /// The CRM's record in ACE words, and what of it cannot be turned, as people have corrected it.
     pub(crate) fn ours(&self, object: &ObjectMapping, crm: &CrmFields) -> (Record, Vec<Unmappable>) {
         let (said, mut unmappable) = object.to_ace(crm);
-        let ours = self.corrected(Direction::ToAws, said);
+        if self.corrections.is_empty() {
+            return (said, unmappable);
+        }
+        let mut ours = self.corrected(Direction::ToAws, said);
+        normalize(&mut ours, object.wire);
         // What could not be turned is absent: a correction says it.
         unmappable.retain(|problem| ours.value(problem.ace).is_none());
         (ours, unmappable)
@@ -257,7 +262,9 @@ impl Correct {
         let operation = if is_new { Operation::Submit } else { Operation::Update };
         let today = (self.now)().to_zoned(TimeZone::UTC).date();
         let case = Case { operation, wire, standing: Standing::default(), changes: None, today };
-        let problems = validate(edited, &case).into_iter();
+        let mut edited = edited.clone();
+        normalize(&mut edited, wire);
+        let problems = validate(&edited, &case).into_iter();
         let of_change = |problem: &Problem| changed.iter().any(|field| field.key == problem.field);
         let mistake = |Problem { field, message, mend, .. }: Problem| Mistake {
             field: field.to_owned(),

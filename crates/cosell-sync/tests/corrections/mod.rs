@@ -72,6 +72,24 @@ async fn awss_value_that_the_crm_refuses_is_read_as_corrected_until_aws_changes_
 }
 
 #[tokio::test]
+async fn what_aws_takes_back_is_no_error_any_more() {
+    let world = world();
+    let ring = fresh("eventbridge/opportunity-updated.json");
+    world.rings(&ring).await;
+    refuses(&world, "NextStep", "Meet");
+    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet"));
+    assert!(matches!(world.rings(&ring).await, Disposition::Skip(SkipReason::Rejected)));
+    assert_eq!(world.crm_text(ID, "ACE_Sync_Status__c").as_deref(), Some("Error"));
+    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Call"));
+    assert!(matches!(world.rings(&ring).await, Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.crm_text(ID, "ACE_Sync_Status__c").as_deref(), Some("Synced"));
+    assert_eq!(open(&world).await, []);
+    let entries = world.mutate(|w| w.log.len());
+    world.rings(&ring).await;
+    assert_eq!(world.mutate(|w| w.log.len()), entries, "said once");
+}
+
+#[tokio::test]
 async fn the_crms_value_goes_to_aws_as_corrected_until_a_rep_changes_it() {
     let world = world();
     world.rings(&fresh("eventbridge/opportunity-updated.json")).await;
@@ -89,14 +107,14 @@ async fn the_crms_value_goes_to_aws_as_corrected_until_a_rep_changes_it() {
     let spend = |w: &mut crate::memory::World| {
         w.opportunities["O1234567"]["Project"]["ExpectedCustomerSpend"][0]["Amount"].as_str().map(str::to_owned)
     };
-    assert_eq!(world.mutate(spend).as_deref(), Some("70.00"));
+    assert_eq!(world.mutate(spend).as_deref(), Some("70"));
     world.mutate(|w| assert_eq!(w.opportunities["O1234567"]["LifeCycle"]["NextSteps"], "Send the offer"));
     assert_eq!(open(&world).await, []);
     assert!(matches!(deliver().await, Disposition::Skip(SkipReason::Unchanged)));
 
     world.rep_edits("Opportunity", ID, &[("ACE_Monthly_Revenue__c", json!(90))]);
     assert!(matches!(deliver().await, Disposition::Done));
-    assert_eq!(world.mutate(spend).as_deref(), Some("90.00"), "the rep's word is newer");
+    assert_eq!(world.mutate(spend).as_deref(), Some("90"), "the rep's word is newer");
 }
 
 #[tokio::test]
