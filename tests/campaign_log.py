@@ -99,6 +99,10 @@ def items_of(catalog: str, entry: dict[str, Any], doc: str, payload: str, expire
     ]
 
 
+def by_key(items: list[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: item["pk"]["S"])
+
+
 def name_at(moment: datetime, dice: random.Random) -> str:
     """The name of an entry of that moment (UUID version 7)."""
     millis = int(moment.timestamp() * 1000)
@@ -120,7 +124,6 @@ def templates(story: demo.Story) -> list[tuple[dict[str, Any], str, str, str]]:
         payload = next(item["doc"]["S"] for item in own if item["sk"]["S"] == "payload")
         expires = own[0]["expires_at"]["N"]
         made = items_of(catalog, json.loads(doc), doc, payload, expires)
-        by_key = lambda items: sorted(items, key=lambda item: item["pk"]["S"])  # noqa: E731
         assert by_key(made) == by_key(own), "the ledger's layout is another one"
         found.append((json.loads(doc), doc, payload, expires))
     return found

@@ -47,7 +47,8 @@ def personal(sent: Any) -> Iterator[str]:
 def sent(aws: Aws) -> set[str]:
     """What the far sides have about people."""
     everything = [aws.opportunities(), aws.all_leads(), *(aws.crm_rows(name) for name in OBJECTS)]
-    return {value for value in personal(everything) if len(value) >= SHORTEST}
+    words = {name.lower() for name in OBJECTS}
+    return {value for value in personal(everything) if len(value) >= SHORTEST} - words
 
 
 def leaks(stack: Stack) -> list[str]:
