@@ -176,6 +176,7 @@ impl Deliver {
             if !share.associated.contains(&done) {
                 partner_central.associate(&id, entity.as_str(), wanted).await?;
                 share.associated.push(done);
+                associating(&mut case.link, &case.ours, &share.associated);
                 case.link.share = Some(share.clone());
                 converger.claim(&mut case.link).await?;
             }
@@ -206,6 +207,7 @@ impl Deliver {
         case.link.share = Some(share.clone());
         if case.link.opportunity().is_none() {
             case.link.set_base(&sent(&case.ours));
+            associating(&mut case.link, &case.ours, &share.associated);
         }
         converger.claim(&mut case.link).await?;
         Ok(share)
@@ -635,6 +637,27 @@ fn sent(ours: &Record) -> Record {
         sent.set(field, value.clone());
     }
     sent
+}
+
+/// Notes what AWS has of a record's associations, and which one it has next, perhaps without our hearing of it: what is not
+/// there yet was not taken away by AWS.
+fn associating(link: &mut Link, ours: &Record, made: &[(String, String)]) {
+    let mut base = link.base(ours.kind());
+    let wanted: Vec<(Entity, &str)> = api::associations(ours).collect();
+    for (field, value) in ours.iter().filter(|(_, value)| !value.items().is_empty()) {
+        let Some(entity) = field.entity() else { continue };
+        let open = |id: &str| {
+            wanted.contains(&(entity, id)) && !made.iter().any(|(kind, done)| kind == entity.as_str() && done == id)
+        };
+        let has: Vec<String> = value.items().iter().filter(|id| !open(id)).cloned().collect();
+        let next = value.items().iter().find(|id| open(id));
+        let soon = value.items().iter().filter(|id| !open(id) || next == Some(*id)).cloned();
+        if next.is_some() {
+            link.to_aws.insert(field.key.to_owned(), Value::list(soon).to_json());
+        }
+        if has.is_empty() { base.remove(field) } else { base.set(field, Value::list(has)) }
+    }
+    link.set_base(&base);
 }
 
 fn is_always_wanted(problem: &Problem) -> bool {

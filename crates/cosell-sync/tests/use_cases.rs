@@ -444,6 +444,36 @@ async fn a_share_that_is_cut_anywhere_ends_as_one_opportunity() {
 }
 
 #[tokio::test]
+async fn an_event_between_a_share_and_its_next_attempt_takes_nothing_away() {
+    let calls = {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &memory::shareable());
+        world.deliver().record(memory::opportunity("006A")).await.unwrap();
+        world.mutate(|w| w.calls.len())
+    };
+    for (nth, carried_out) in (0..calls).flat_map(|nth| [(nth, false), (nth, true)]) {
+        let world = world();
+        world.rep_edits("Opportunity", "006A", &memory::shareable());
+        let solutions = world.mutate(|w| w.crm["006A"].1["ACE_Solutions__c"].clone());
+        world.mutate(|w| w.lost = Some((nth, carried_out)));
+        let message = r#"{"object":"Opportunity","id":"006A","modified_at":"x"}"#;
+        world.deliver().message(message).await;
+        let ring = fresh("eventbridge/opportunity-created.json").replace("O7654321", "O9000003");
+        if world.mutate(|w| w.opportunities.contains_key("O9000003")) {
+            until_settled(async || world.rings(&ring).await).await;
+        }
+        let case = format!("call {nth} lost, carried out: {carried_out}");
+        assert_eq!(world.mutate(|w| w.crm["006A"].1["ACE_Solutions__c"].clone()), solutions, "{case}");
+        until_settled(async || world.deliver().message(message).await).await;
+        world.mutate(|w| {
+            let associated = &w.opportunities["O9000003"]["RelatedEntityIdentifiers"]["Solutions"];
+            assert_eq!(*associated, json!(["S-0000001", "S-0000002"]), "{case}");
+            assert_eq!(w.opportunities["O9000003"]["LifeCycle"]["ReviewStatus"], "Submitted", "{case}");
+        });
+    }
+}
+
+#[tokio::test]
 async fn edits_on_both_sides_survive_and_nothing_else_is_touched() {
     let world = world();
     let ring = fresh("eventbridge/opportunity-updated.json");
