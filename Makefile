@@ -19,7 +19,7 @@ CARGO_BUILD := cargo build --workspace --locked --bins --examples
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test check bench campaign-from-aws campaign-to-aws campaign-files campaign-log fuzz build deploy up down fmt clippy deny template python
+.PHONY: help demo test check bench campaign-from-aws campaign-to-aws campaign-files campaign-failures campaign-log fuzz build deploy up down fmt clippy deny template python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ campaign-to-aws: .venv/.ready ## 1,000 edits in the CRM with conflicts, in bad w
 campaign-files: .venv/.ready ## a day of the file exchange, 24 files of 5 MB and 10,000 deals, in bad weather with kills: some 30 minutes (CAMPAIGN_SCALE=0.1 for a part)
 	$(CARGO_BUILD)
 	$(BIN)/python -u tests/campaign_files.py
+
+campaign-failures: .venv/.ready ## some forty failures on purpose, and what the record, the log, the metrics, the alarms and doctor say of each: some 15 minutes
+	$(CARGO_BUILD)
+	$(BIN)/python -u tests/campaign_failures.py
 
 campaign-log: .venv/.ready ## each question to a sync log of 100,000 entries: its time and what it reads; some 2 minutes
 	$(CARGO_BUILD)
