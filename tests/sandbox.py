@@ -205,3 +205,6 @@ class Rep:
 
     def edits(self, sobject: str, record: str, **fields: Any) -> None:
         self._call("PATCH", f"/{sobject}/{record}", fields)
+
+    def deletes(self, sobject: str, record: str) -> None:
+        self._call("DELETE", f"/{sobject}/{record}", None)
