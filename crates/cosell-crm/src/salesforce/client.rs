@@ -184,11 +184,12 @@ impl Client {
             url.query_pairs_mut().append_pair("q", statement);
             url
         };
-        let asked = Instant::now();
+        let (asked, asked_at) = (Instant::now(), Timestamp::now());
         let mut answer = self.send(Method::GET, address, None, &[]).await?;
-        // The answer is dated when it is sent, which may be long after the rows were read.
-        let searched = answer.date.unwrap_or_else(Timestamp::now);
-        let searched = searched.checked_sub(asked.elapsed()).unwrap_or(searched);
+        // The answer is dated when it is sent, which may be long after the rows were read. A date ahead of our own clock would
+        // let later searches pass over what is changed until then.
+        let searched = answer.date.unwrap_or(asked_at);
+        let searched = searched.checked_sub(asked.elapsed()).unwrap_or(searched).min(asked_at);
         let mut rows = Vec::new();
         loop {
             if answer.status != StatusCode::OK {

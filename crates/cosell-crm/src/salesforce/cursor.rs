@@ -2,8 +2,8 @@
 //!
 //! `SystemModstamp` is set when a transaction writes, not when it commits: a row may appear with a time that a search
 //! has already passed. What lies less than [`OVERLAP`] before a search is therefore searched again by the next pass.
-//! The bound is the organization's clock, not the last row's time: where nothing changes, it moves on and the last row
-//! does not come for ever.
+//! The bound is the organization's clock, as far as it is not ahead of ours, and not the last row's time: where nothing
+//! changes, it moves on and the last row does not come for ever.
 
 use std::time::Duration;
 

@@ -64,6 +64,8 @@ pub struct Script {
     pub rules: Option<Box<Rules>>,
     /// How long an answer takes.
     pub delay: Duration,
+    /// What answers are dated in place of [`DATE`].
+    pub date: Option<&'static str>,
 }
 
 pub type Rules = dyn FnMut(&Seen) -> (u16, Json) + Send;
@@ -161,7 +163,8 @@ impl Org {
             panic::resume_unwind(Box::new("the connection is closed"));
         }
         let body = if status == 204 { String::new() } else { body };
-        Response::builder().status(status).header("date", DATE).body(body.into()).expect("a response")
+        let date = org.with(|script| script.date).unwrap_or(DATE);
+        Response::builder().status(status).header("date", date).body(body.into()).expect("a response")
     }
 }
 

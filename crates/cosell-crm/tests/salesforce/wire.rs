@@ -263,6 +263,18 @@ async fn changes_follow_pages_and_catch_up() -> Outcome {
 }
 
 #[tokio::test]
+async fn answers_that_are_dated_ahead_pass_over_nothing() -> Outcome {
+    let (org, crm) = Org::start([(200, found(&[]))]).await?;
+    org.with(|script| script.date = Some("Mon, 22 Nov 2100 10:00:00 GMT"));
+    let changes = crm.changed_since("Opportunity", None, &asked(), 10).await?;
+    let cursor: Json = serde_json::from_str(&changes.cursor)?;
+    let at: jiff::Timestamp = cursor["at"].as_str().ok_or("a time")?.parse()?;
+    let ago = jiff::Timestamp::now().as_second() - at.as_second();
+    assert!((300..360).contains(&ago), "{at}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_first_search_begins_an_hour_ago() -> Outcome {
     let (org, crm) = Org::start([(200, found(&[]))]).await?;
     crm.changed_since("Lead", None, &[], 1).await?;
