@@ -262,6 +262,15 @@ impl ObjectMapping {
         (record, problems)
     }
 
+    /// The lines whose CRM fields still hold the default that a new record got.
+    pub fn defaulted(&self, crm: &CrmFields) -> impl Iterator<Item = &FieldMapping> {
+        let holds = |path: &String| self.defaults.get(path).is_some_and(|default| crm.get(path) == Some(default));
+        self.fields.iter().filter(move |line| {
+            let paths = line.source.paths();
+            !paths.is_empty() && paths.iter().all(holds)
+        })
+    }
+
     /// What is to be written to the CRM for these values of AWS's, by field or path. `theirs` is the CRM's record as it
     /// is: the other parts of a field of which a part changes.
     pub fn to_crm<'m>(

@@ -56,7 +56,8 @@ impl Link {
 
     /// The CRM's record in ACE words, and what of it cannot be turned, as people have corrected it.
     pub(crate) fn ours(&self, object: &ObjectMapping, crm: &CrmFields) -> (Record, Vec<Unmappable>) {
-        let (said, mut unmappable) = object.to_ace(crm);
+        let (mut said, mut unmappable) = object.to_ace(crm);
+        self.without_defaults(object, crm, &mut said);
         if self.corrections.is_empty() {
             return (said, unmappable);
         }
@@ -65,6 +66,19 @@ impl Link {
         // What could not be turned is absent: a correction says it.
         unmappable.retain(|problem| ours.value(problem.ace).is_none());
         (ours, unmappable)
+    }
+
+    /// A default that fills what AWS had no value for is nobody's word: it is no edit, and no rival of what AWS says later.
+    fn without_defaults(&self, object: &ObjectMapping, crm: &CrmFields, said: &mut Record) {
+        if matches!(self.born_as, LinkKey::Crm(_)) {
+            return;
+        }
+        let mut defaulted = object.defaulted(crm).peekable();
+        if defaulted.peek().is_none() {
+            return;
+        }
+        let base = self.base(object.kind);
+        defaulted.filter(|line| base.get(line.ace).is_none()).for_each(|line| said.remove(line.ace));
     }
 }
 

@@ -339,6 +339,8 @@ async fn a_lead_of_a_file_is_answered_in_a_file_and_nothing_else_goes_before() {
         w.crm.iter().find(|(_, (_, fields))| fields["ACE_Lead_Id__c"].as_text() == Some("L1")).unwrap().0.clone()
     });
     let lead = || cosell_sync::CrmRef { object: "Lead".into(), id: id.clone() };
+    assert!(matches!(world.deliver().record(lead()).await.unwrap(), Disposition::Skip(SkipReason::Unchanged)));
+    assert_eq!(world.crm_text(&id, "ACE_Sync_Status__c").as_deref(), Some("Synced"), "defaults are no edit");
     world.rep_edits("Lead", &id, &[("ACE_Lead_Stage__c", json!("Accepted")), ("City", json!("Bern"))]);
     assert!(matches!(world.deliver().record(lead()).await.unwrap(), Disposition::Done));
     let (file, content) = sends(&world).await;
@@ -353,9 +355,14 @@ async fn a_lead_of_a_file_is_answered_in_a_file_and_nothing_else_goes_before() {
         "currentLeadStage": "Accepted", "lastModifiedDate": "2099-02-01T00:00:00.000Z"});
     lands(&world, "lead-outbound/b.json", &json!({"version": "2", "spmsId": "0000000", "leads": [shown]})).await;
     assert_eq!(world.crm_text(&id, "Company").as_deref(), Some("Uhrwerk AG"));
+    let conflicts = |w: &mut crate::memory::World| {
+        w.log.iter().flat_map(|it| &it.problems).filter(|it| it.code == "CONFLICT").count()
+    };
+    assert_eq!(world.mutate(conflicts), 0, "nobody had said what AWS says now");
     world.delivers().await;
     let (_, content) = sends(&world).await;
     assert_eq!(content["leads"][0]["city"], "Bern", "what waited for the acceptance");
+    assert_eq!(content["leads"][0].get("fullName"), None, "a default is nobody's name");
 }
 
 #[tokio::test]
