@@ -249,6 +249,7 @@ impl Budget {
                 // What this process remembers may be old.
                 Err(_) if attempt == 0 => continue,
                 Err(Full(wait)) => {
+                    self.tell(class, used);
                     return Err(PortError::Throttled { what: what.to_owned(), retry_after: Some(wait) });
                 }
             };
@@ -257,15 +258,18 @@ impl Budget {
             desk.takes = began.elapsed().max(desk.takes.mul_f64(0.9)).min(LONGEST_BOOKING);
             if stored {
                 (desk.version, desk.book) = (desk.version + 1, book);
-                let per_day = self.quotas.limit(if class == Class::Read { class } else { Class::UrgentWrite }).per_day;
-                #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-                metrics::gauge!("quota_used_percent", "class" => class.name())
-                    .set(used as f64 * 100.0 / per_day as f64);
+                self.tell(class, used);
                 return Ok(slot);
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(..5))).await;
         }
         Err(PortError::Throttled { what: booking, retry_after: None })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    fn tell(&self, class: Class, used: u64) {
+        let per_day = self.quotas.limit(if class == Class::Read { class } else { Class::UrgentWrite }).per_day;
+        metrics::gauge!("quota_used_percent", "class" => class.name()).set(used as f64 * 100.0 / per_day as f64);
     }
 }
 

@@ -203,8 +203,7 @@ async fn crm(stack: &Stack, mapping: Option<&Mapping>) -> Result<Vec<Line>, Erro
     let secret = match within("the CRM secret", stack.aws.secret(arn)).await {
         Ok(secret) => secret,
         Err(error) => {
-            let mend =
-                "make the secret and deploy with CrmSecretArn=its ARN, or give yourself secretsmanager:GetSecretValue";
+            let mend = "restore it, or make one and deploy with CrmSecretArn=its ARN, or give yourself secretsmanager:GetSecretValue";
             return Ok(rest(
                 vec![Line::new(CRM, "secret", refusal(&error, mend))],
                 &["login", "objects"],
