@@ -197,8 +197,17 @@ impl Converger {
         if let Some(end) = left_alone(object, aws, &link, crm.as_ref()) {
             return Ok((link, end));
         }
-        if crm.is_none() && link.crm().is_some() && !self.revived(object, &mut link, purpose, file).await? {
-            return Ok((link, Converged::Deleted));
+        if crm.is_none() && link.crm().is_some() {
+            if object.deleted != Deleted::Recreate {
+                let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", &link);
+                self.stays_deleted(object, aws, &mut link, in_file(entry, file)).await?;
+                link.read_at = read_at.or(link.read_at);
+                if link != stored {
+                    self.ledger.save(&mut link).await?;
+                }
+                return Ok((link, Converged::Deleted));
+            }
+            link.without_crm();
         }
         let (theirs, unmappable) =
             crm.as_ref().map_or_else(|| (Record::new(aws.kind()), Vec::new()), |crm| link.ours(object, &crm.fields));
@@ -224,20 +233,28 @@ impl Converger {
             link.claimed_until = None;
             match outcome {
                 Ok(record) => link.also(LinkKey::Crm(record)),
-                Err(error) => {
+                Err(PortError::Rejected { problems, .. }) => {
+                    // Else reconciliation would take it for missed, each time.
+                    learn_version(aws, &mut link);
                     self.ledger.save(&mut link).await?;
-                    let PortError::Rejected { problems, .. } = error else { return Err(error.into()) };
                     self.report_refusal(object, &link, crm.as_ref(), &problems).await?;
                     let entry = self.entry(purpose, Status::Error, "the CRM refused the record", &link);
                     let entry = entry.with(said, problems).leaves(Some(Open::Refused));
                     self.ledger.log(&[in_file(entry, file)]).await?;
                     return Ok((link, Converged::Rejected));
                 }
+                Err(error) => {
+                    self.ledger.save(&mut link).await?;
+                    return Err(error.into());
+                }
             }
         }
 
         link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
-        let changed_at = news(aws, &mut link, purpose);
+        // What AWS changed before, and is brought now for another reason, did not take so long.
+        let rang = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
+        let is_news = learn_version(aws, &mut link) && rang;
+        let changed_at = moment(aws.text("lastModifiedDate")).filter(|_| is_news);
         if let Some(review) = moved {
             // The first look at a record is no news.
             if let Some(previous) = link.review.replace(review.to_owned()) {
@@ -287,6 +304,7 @@ impl Converger {
         }
         if let Err(error) = self.bus.publish(&events).await {
             tracing::error!(error = SyncError::from(error).chain(), "the event bus took no notice");
+            metrics::counter!("untold_events").increment(events.len() as u64);
         }
     }
 
@@ -299,29 +317,21 @@ impl Converger {
         Ok(last.first().is_some_and(|entry| entry.open == Some(Open::Refused)))
     }
 
-    /// Whether a record whose CRM record was deleted is to be made again.
-    async fn revived(
+    /// Says, once a change of AWS's, that the record for it was deleted; where the link went with it, once at all.
+    async fn stays_deleted(
         &self,
         object: &ObjectMapping,
+        aws: &Record,
         link: &mut Link,
-        purpose: Purpose,
-        file: Option<&str>,
-    ) -> PortResult<bool> {
-        match object.deleted {
-            Deleted::Recreate => {
-                link.without_crm();
-                return Ok(true);
-            }
-            Deleted::Unlink if link.unlinked => return Ok(false),
-            Deleted::Unlink | Deleted::Report => {}
+        entry: Entry,
+    ) -> PortResult<()> {
+        let ends_link = object.deleted == Deleted::Unlink;
+        if !learn_version(aws, link) || (ends_link && link.unlinked) {
+            return Ok(());
         }
-        let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", link);
-        self.lost(object, link, in_file(entry, file)).await?;
-        if object.deleted == Deleted::Unlink {
-            link.unlinked = true;
-            self.ledger.save(link).await?;
-        }
-        Ok(false)
+        self.lost(object, link, entry).await?;
+        link.unlinked |= ends_link;
+        Ok(())
     }
 
     /// Says, once a deletion, that somebody deleted the CRM's record of a link. AWS's stays as it is.
@@ -634,13 +644,10 @@ fn settled(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
     })
 }
 
-/// Remembers AWS's version of a record, and answers when AWS made it, if that is news. What AWS changed before, and is brought
-/// now for another reason, did not take so long.
-fn news(aws: &Record, link: &mut Link, purpose: Purpose) -> Option<Timestamp> {
-    let seen = aws.text("lastModifiedDate")?;
-    let known = link.last_modified.replace(seen.to_owned());
-    let rang = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
-    moment(Some(seen)).filter(|_| rang && known.as_deref() != Some(seen))
+/// Remembers AWS's version of a record, and answers whether nobody knew it.
+fn learn_version(aws: &Record, link: &mut Link) -> bool {
+    let Some(seen) = aws.text("lastModifiedDate") else { return true };
+    link.last_modified.replace(seen.to_owned()).as_deref() != Some(seen)
 }
 
 /// What AWS changed to fit the record into payload 1.0, in its words.

@@ -291,7 +291,7 @@ async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_ot
     let text = include_str!("../../cosell-mapping/presets/salesforce.toml");
     let ring = fresh("eventbridge/opportunity-updated.json");
     for (policy, ends, said, left) in [
-        ("report", ["skip deleted", "skip deleted"], 2, 0),
+        ("report", ["skip deleted", "skip deleted"], 1, 0),
         ("unlink", ["skip deleted", "skip deleted"], 1, 0),
         ("recreate", ["done", "skip unchanged"], 0, 1),
     ] {
@@ -306,8 +306,11 @@ async fn a_record_that_somebody_deleted_stays_deleted_unless_the_mapping_says_ot
         let first = word(&world.rings(&ring).await);
         assert_eq!([first, word(&world.rings(&ring).await)], ends, "{policy}");
         assert_eq!(world.mutate(|w| w.crm.len()), left, "{policy}");
-        let errors = world.mutate(|w| w.log.iter().filter(|entry| entry.status == Status::Error).count());
-        assert_eq!(errors, said, "{policy}");
+        let errors = || world.mutate(|w| w.log.iter().filter(|entry| entry.status == Status::Error).count());
+        assert_eq!(errors(), said, "{policy}: once a change of AWS's");
+        world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Meet again"));
+        world.rings(&ring).await;
+        assert_eq!(errors(), if policy == "report" { 2 } else { said }, "{policy}");
         if policy == "recreate" {
             let id = world.mutate(|w| w.crm.keys().next().cloned()).unwrap();
             assert_eq!(
@@ -766,6 +769,24 @@ async fn reconciliation_rings_for_what_no_event_brought() {
     }
     let again = reconcile.run(|| true).await.unwrap();
     assert_eq!((again.opportunities_missed, again.invitations_missed), (0, 0));
+
+    // What was refused, or was deleted in the CRM, was not missed.
+    world.aws_edits("O1234567", "/LifeCycle/NextSteps", json!("Refused"));
+    world.aws_edits("O7654321", "/LifeCycle/NextSteps", json!("Deleted"));
+    let row = world.mutate(|w| {
+        w.refused_value = Some(("NextStep".into(), "Refused".into()));
+        let named = |fields: &cosell_sync::ports::CrmFields| fields.get("ACE_Opportunity_Id__c").cloned();
+        let second = Some(cosell_mapping::CrmValue::Text("O7654321".into()));
+        w.crm.iter().find(|(_, (_, fields))| named(fields) == second).unwrap().0.clone()
+    });
+    world.rep_deletes(&row);
+    for (id, end) in [("O1234567", "skip rejected"), ("O7654321", "skip deleted")] {
+        let ring = fresh("eventbridge/opportunity-updated.json").replace("O1234567", id);
+        assert_eq!(word(&world.rings(&ring).await), end);
+    }
+    assert_eq!(reconcile.run(|| true).await.unwrap().opportunities_missed, 0);
+    world.aws_edits("O7654321", "/LifeCycle/NextSteps", json!("Nobody rang"));
+    assert_eq!(reconcile.run(|| true).await.unwrap().opportunities_missed, 1);
 }
 
 /// What was told on the bus, each with the members of its detail that are its own.
