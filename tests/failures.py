@@ -74,11 +74,11 @@ Rule = Callable[[Asked, Forward], Answer]
 
 
 class Gate:
-    """The CRM's address. It can be closed, and rules may answer in the CRM's place."""
+    """The CRM's address, or another server's. It can be closed, and rules may answer in that one's place."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: int = 0) -> None:
         self.rules: list[Rule] = []
-        self.target = 0
+        self.target = target
         self.connections: set[socket.socket] = set()
         self.port = 0
         self.open()
@@ -151,6 +151,15 @@ class Gate:
                 pass
 
         return Handler
+
+
+@contextmanager
+def between(port: int) -> Generator[Gate]:
+    gate = Gate(port)
+    try:
+        yield gate
+    finally:
+        gate.close()
 
 
 def always(answer: Answer) -> Rule:
@@ -563,25 +572,21 @@ def is_usual(name: str, dimensions: dict[str, str], value: float) -> bool:
 @contextmanager
 def world(name: str) -> Generator[World]:
     """A stack whose quotas and patience do not have to be waited for."""
-    gate = Gate()
     hourly = {f"{which}Schedule": "rate(1 hour)" for which in ("Push", "LeadPush", "FilePoll", "FileSend", "Reconcile", "Replay")}
     parameters = {"ScheduleState": "ENABLED", "MaxReceives": "2", "ReadsPerSecond": "50", "WritesPerSecond": "20", **hourly}
-    try:
-        with Stack.up(name, parameters=parameters, salesforce=gate.url) as stack:
-            gate.target = stack.sandbox_ports[1]
-            mapping = stack.directory / "mapping.toml"
-            words = MAPPING.read_text().replace('opportunityType = "ACE_Opportunity_Type__c"', OWN_WORDS)
-            mapping.write_text(words + "\n[retry]\ntimes = 3\n")
-            for function in SCHEDULED:
-                # Nothing may work with the mapping that was there before.
-                stack.client("s3").upload_file(str(mapping), stack.outputs["ConfigBucket"], "mapping.toml")
-                stack.invoke(function)
-            made = World(stack, gate, mapping)
-            made.cosell("config", "push", str(mapping))
-            made.sound = made.examined()
-            yield made
-    finally:
-        gate.close()
+    with between(0) as gate, Stack.up(name, parameters=parameters, salesforce=gate.url) as stack:
+        gate.target = stack.sandbox_ports[1]
+        mapping = stack.directory / "mapping.toml"
+        words = MAPPING.read_text().replace('opportunityType = "ACE_Opportunity_Type__c"', OWN_WORDS)
+        mapping.write_text(words + "\n[retry]\ntimes = 3\n")
+        for function in SCHEDULED:
+            # Nothing may work with the mapping that was there before.
+            stack.client("s3").upload_file(str(mapping), stack.outputs["ConfigBucket"], "mapping.toml")
+            stack.invoke(function)
+        made = World(stack, gate, mapping)
+        made.cosell("config", "push", str(mapping))
+        made.sound = made.examined()
+        yield made
 
 
 def play(world: World, failure: Failure) -> Row:
@@ -670,7 +675,7 @@ def restore(world: World, row: Row) -> None:
     except Exception as error:
         row.wrong.append(f"afterwards: {error}")
     left = {
-        "dead letters": world.dead(),
+        "dead letters": [f"{it['queue']} {it['code']}: {it['cause']}" for it in (world.letters() if world.dead() else [])],
         "in quarantine": [letter["key"] for letter in world.cosell("dlq", "quarantine", "list")],
         "still wrong": world.said_by_doctor(),
         "left to do": sorted({f"{it['name']} {it['what']}" for it in world.cosell("log", "open")} - world.left),
