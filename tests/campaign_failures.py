@@ -354,9 +354,12 @@ def share_refused(world: World) -> Play:
 def answer_lost(world: World) -> Play:
     # More often than the client repeats it by itself, and not so often that the message is given up.
     world.aws.breaks("partner_central", status=500, operation="CreateOpportunity", after=True, count=4)
+    # Its event would meet the second try, which is the last one here.
+    world.source("FnOpportunity", False)
     deal = world.deal("Said and not heard")
     world.runs("FnPush")
     eventually("it is shared", lambda: world.reviewed(deal) == ["Submitted"])
+    world.source("FnOpportunity", True)
     world.quiet()
     yield deal
     return "shared by itself, once"
