@@ -51,6 +51,17 @@ def failure(name: str, later: timedelta = timedelta(), **says: object) -> Callab
     return named
 
 
+def parks(code: str, function: str = "FnOpportunity", error: str = "", **otherwise: object) -> dict[str, object]:
+    """What is said of a message that was given up."""
+    return {
+        "log": f'{function}: ERROR.*outcome="park" code="{code}"{error}',
+        "metric": f"messages{{outcome=park,reason={code}}} 1",
+        "alarm": (f"{function}DeadLettersAlarm",),
+        "doctor": f"queues: {function}DeadLetters: 1 message",
+        **otherwise,
+    }
+
+
 def replayed(world: World) -> int:
     """What FnReplay sends back, as its schedule would have it do."""
     return world.runs("FnReplay", early=True)["replayed"]
@@ -61,10 +72,11 @@ def replayed(world: World) -> int:
 
 @failure(
     "CRM: wrong client secret",
-    log='FnOpportunity: ERROR.*code="unauthorized" error="the Salesforce login is not allowed: Salesforce answered 400 invalid_client"',
-    metric="messages{outcome=park,reason=unauthorized} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="CRM: login: .*invalid_client.*client id and secret",
+    **parks(
+        "unauthorized",
+        error=' error="the Salesforce login is not allowed: Salesforce answered 400 invalid_client"',
+        doctor="CRM: login: .*invalid_client.*client id and secret",
+    ),
 )
 def wrong_secret(world: World) -> Play:
     world.secret({**CRM_SECRET, "client_secret": "not-the-secret"})
@@ -111,10 +123,11 @@ def session_ends(world: World) -> Play:
 
 @failure(
     "CRM: does not listen",
-    log='FnOpportunity: ERROR.*outcome="park" code="unavailable"',
-    metric="messages{outcome=park,reason=unavailable} 1",
-    alarm=("FnOpportunityDeadLettersAlarm", "FnPushAlarm"),
-    doctor="CRM: login: .*did not get through.*is up",
+    **parks(
+        "unavailable",
+        alarm=("FnOpportunityDeadLettersAlarm", "FnPushAlarm"),
+        doctor="CRM: login: .*did not get through.*is up",
+    ),
 )
 def crm_down(world: World) -> Play:
     world.gate.close()
@@ -145,10 +158,11 @@ def crm_503(world: World) -> Play:
 
 @failure(
     "CRM: shows a maintenance page",
-    log='FnOpportunity: ERROR.*outcome="park" code="unavailable".*answer lacks',
-    metric="messages{outcome=park,reason=unavailable} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="CRM: object Opportunity: describe Opportunity did not get through: Salesforce's answer lacks",
+    **parks(
+        "unavailable",
+        error=".*answer lacks",
+        doctor="CRM: object Opportunity: describe Opportunity did not get through: Salesforce's answer lacks",
+    ),
 )
 def crm_maintenance(world: World) -> Play:
     page = Answer(200, b"<html><body>We are down for maintenance.</body></html>", {"Content-Type": "text/html"})
@@ -220,10 +234,11 @@ def rule_refuses_many(world: World) -> Play:
 
 @failure(
     "CRM: a mapped field was deleted",
-    log="FnOpportunity: ERROR.*INVALID_FIELD.*ACE_Use_Case__c",
-    metric="messages{outcome=park,reason=unauthorized} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="CRM: what the mapping needs: .*ACE_Use_Case__c.*config push",
+    **parks(
+        "unauthorized",
+        error=".*INVALID_FIELD.*ACE_Use_Case__c",
+        doctor="CRM: what the mapping needs: .*ACE_Use_Case__c.*config push",
+    ),
 )
 def field_deleted(world: World) -> Play:
     world.gate.rules.append(lacks("ACE_Use_Case__c"))
@@ -367,10 +382,7 @@ def answer_lost(world: World) -> Play:
 
 @failure(
     "Edit: AWS meets a newer version each time",
-    log='FnDeliver: .*code="conflict"',
-    metric="messages{outcome=park,reason=conflict} 1",
-    alarm=("FnDeliverDeadLettersAlarm",),
-    doctor="queues: FnDeliverDeadLetters: 1 message",
+    **parks("conflict", "FnDeliver"),
 )
 def conflicts(world: World) -> Play:
     opportunity, record = world.known("Everybody writes")
@@ -384,13 +396,7 @@ def conflicts(world: World) -> Play:
     return "cosell dlq replay; arrived"
 
 
-@failure(
-    "Edit: AWS throttles",
-    log='FnDeliver: .*code="throttled"',
-    metric="messages{outcome=park,reason=throttled} 1",
-    alarm=("FnDeliverDeadLettersAlarm",),
-    doctor="queues: FnDeliverDeadLetters: 1 message",
-)
+@failure("Edit: AWS throttles", **parks("throttled", "FnDeliver"))
 def throttled(world: World) -> Play:
     opportunity, record = world.known("Slower please")
     world.aws.breaks("partner_central", status=400, code="ThrottlingException", operation="UpdateOpportunity")
@@ -405,10 +411,11 @@ def throttled(world: World) -> Play:
 
 @failure(
     "AWS: answers 500",
-    log='FnOpportunity: ERROR.*code="unavailable".*InternalServerException',
-    metric="messages{outcome=park,reason=unavailable} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="Partner Central: catalog Sandbox: .*did not get through.*InternalServerException",
+    **parks(
+        "unavailable",
+        error=".*InternalServerException",
+        doctor="Partner Central: catalog Sandbox: .*did not get through.*InternalServerException",
+    ),
 )
 def aws_down(world: World) -> Play:
     world.aws.breaks("partner_central", status=500)
@@ -421,10 +428,11 @@ def aws_down(world: World) -> Play:
 
 @failure(
     "AWS: access denied",
-    log='FnOpportunity: ERROR.*code="unauthorized".*AccessDeniedException',
-    metric="messages{outcome=park,reason=unauthorized} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="Partner Central: catalog Sandbox: .*link the account",
+    **parks(
+        "unauthorized",
+        error=".*AccessDeniedException",
+        doctor="Partner Central: catalog Sandbox: .*link the account",
+    ),
 )
 def aws_denied(world: World) -> Play:
     world.aws.breaks("partner_central", status=403, code="AccessDeniedException")
@@ -549,10 +557,7 @@ def mapping_missing(world: World) -> Play:
 
 @failure(
     "Stack: the role may not use the ledger",
-    log='FnOpportunity: ERROR.*code="unauthorized".*AccessDenied',
-    metric="messages{outcome=park,reason=unauthorized} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="queues: FnOpportunityDeadLetters: 1 message",
+    **parks("unauthorized", error=".*AccessDenied"),
 )
 def ledger_denied(world: World) -> Play:
     world.forbids("FnOpportunity", "dynamodb:*")
@@ -661,13 +666,7 @@ def referral_expires(world: World) -> Play:
 # Messages.
 
 
-@failure(
-    "Message: not JSON",
-    log='FnInvitation: ERROR.*outcome="park" code="malformed_message"',
-    metric="messages{outcome=park,reason=malformed_message} 1",
-    alarm=("FnInvitationDeadLettersAlarm",),
-    doctor="queues: FnInvitationDeadLetters: 1 message",
-)
+@failure("Message: not JSON", **parks("malformed_message", "FnInvitation"))
 def poison(world: World) -> Play:
     world.ends(world.sends("FnInvitation", "{"))
     letter = world.letter("FnInvitation", code="malformed_message")
@@ -677,13 +676,7 @@ def poison(world: World) -> Play:
     return f"FnReplay kept {kept}; cosell dlq drop"
 
 
-@failure(
-    "Message: names no opportunity",
-    log='FnOpportunity: ERROR.*outcome="park" code="unusable_event"',
-    metric="messages{outcome=park,reason=unusable_event} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="queues: FnOpportunityDeadLetters: 1 message",
-)
+@failure("Message: names no opportunity", **parks("unusable_event"))
 def unusable_event(world: World) -> Play:
     opportunity = world.aws.creates(Project={"Title": "Mended by hand"}, ring=False)
     world.awaits_in_crm(opportunity)
@@ -719,13 +712,7 @@ def huge_event(world: World) -> Play:
     return "arrived, unnoticed"
 
 
-@failure(
-    "Message: 255 KB that are no event",
-    log='FnOpportunity: ERROR.*outcome="park" code="malformed_message"',
-    metric="messages{outcome=park,reason=malformed_message} 1",
-    alarm=("FnOpportunityDeadLettersAlarm",),
-    doctor="queues: FnOpportunityDeadLetters: 1 message",
-)
+@failure("Message: 255 KB that are no event", **parks("malformed_message"))
 def huge_poison(world: World) -> Play:
     world.impatient("FnOpportunity")
     world.ends(world.sends("FnOpportunity", "x" * 262_000))
@@ -809,10 +796,11 @@ def bucket_denied(world: World) -> Play:
 @failure(
     "Files: one of AWS's is no JSON",
     sync_log="Error .*not JSON",
-    log='FnOutboundFile: ERROR.*outcome="park" code="unusable_file"',
-    metric="messages{outcome=park,reason=unusable_file} 1",
-    alarm=("FilesUnusableAlarm", "FnOutboundFileDeadLettersAlarm"),
-    doctor="files: from AWS: .*cosell log --record",
+    **parks(
+        "unusable_file", "FnOutboundFile",
+        alarm=("FilesUnusableAlarm", "FnOutboundFileDeadLettersAlarm"),
+        doctor="files: from AWS: .*cosell log --record",
+    ),
 )
 def file_malformed(world: World) -> Play:
     yield from unusable_file(world, "broken_03092026020000.json", text="no JSON")
@@ -822,10 +810,11 @@ def file_malformed(world: World) -> Play:
 @failure(
     "Files: one of another partner",
     sync_log="Error the file's `spmsId` is not the partner's",
-    log='FnOutboundFile: ERROR.*outcome="park" code="unusable_file"',
-    metric="messages{outcome=park,reason=unusable_file} 1",
-    alarm=("FilesUnusableAlarm", "FnOutboundFileDeadLettersAlarm"),
-    doctor="files: from AWS: .*cosell log --record",
+    **parks(
+        "unusable_file", "FnOutboundFile",
+        alarm=("FilesUnusableAlarm", "FnOutboundFileDeadLettersAlarm"),
+        doctor="files: from AWS: .*cosell log --record",
+    ),
 )
 def file_of_another(world: World) -> Play:
     body = json.loads((ROOT / "events/files/opportunities.json").read_text())
@@ -847,13 +836,7 @@ def unusable_file(world: World, name: str, **content: Any) -> Generator[None]:
     world.runs("FnFilePoll")
 
 
-@failure(
-    "Files: a landed one is deleted before it is settled",
-    log='FnOutboundFile: ERROR.*outcome="park" code="not_found"',
-    metric="messages{outcome=park,reason=not_found} 1",
-    alarm=("FnOutboundFileDeadLettersAlarm",),
-    doctor="queues: FnOutboundFileDeadLetters: 1 message",
-)
+@failure("Files: a landed one is deleted before it is settled", **parks("not_found", "FnOutboundFile"))
 def landed_deleted(world: World) -> Play:
     s3, landing = world.stack.client("s3"), world.stack.outputs["LandingBucket"]
     body = json.loads((ROOT / "events/files/opportunities.json").read_text())
