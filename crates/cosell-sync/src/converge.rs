@@ -199,12 +199,9 @@ impl Converger {
         }
         if crm.is_none() && link.crm().is_some() {
             if object.deleted != Deleted::Recreate {
+                link.read_at = read_at.or(link.read_at);
                 let entry = self.entry(purpose, Status::Error, "the CRM record was deleted: not written again", &link);
                 self.stays_deleted(object, aws, &mut link, in_file(entry, file)).await?;
-                link.read_at = read_at.or(link.read_at);
-                if link != stored {
-                    self.ledger.save(&mut link).await?;
-                }
                 return Ok((link, Converged::Deleted));
             }
             link.without_crm();
@@ -234,10 +231,7 @@ impl Converger {
             match outcome {
                 Ok(record) => link.also(LinkKey::Crm(record)),
                 Err(PortError::Rejected { problems, .. }) => {
-                    // Else reconciliation would take it for missed, each time.
-                    learn_version(aws, &mut link);
-                    self.ledger.save(&mut link).await?;
-                    self.report_refusal(object, &link, crm.as_ref(), &problems).await?;
+                    self.report_refusal(object, aws, &mut link, crm.as_ref(), &problems).await?;
                     let entry = self.entry(purpose, Status::Error, "the CRM refused the record", &link);
                     let entry = entry.with(said, problems).leaves(Some(Open::Refused));
                     self.ledger.log(&[in_file(entry, file)]).await?;
@@ -251,15 +245,9 @@ impl Converger {
         }
 
         link.set_base(&plan.base_after(aws.kind(), |field| written.contains(&field).then_some(Side::Aws)));
-        // What AWS changed before, and is brought now for another reason, did not take so long.
-        let rang = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
-        let is_news = learn_version(aws, &mut link) && rang;
-        let changed_at = moment(aws.text("lastModifiedDate")).filter(|_| is_news);
+        let changed_at = news(aws, &mut link, purpose);
         if let Some(review) = moved {
-            // The first look at a record is no news.
-            if let Some(previous) = link.review.replace(review.to_owned()) {
-                notices.push(Notice::ReviewStatusChanged { previous, review_status: review.to_owned() });
-            }
+            notices.extend(review_moved(&mut link, review));
             notices.extend(asked.then_some(Notice::ActionRequired));
         }
         link.read_at = read_at.or(link.read_at);
@@ -326,12 +314,11 @@ impl Converger {
         entry: Entry,
     ) -> PortResult<()> {
         let ends_link = object.deleted == Deleted::Unlink;
-        if !learn_version(aws, link) || (ends_link && link.unlinked) {
-            return Ok(());
+        if learn_version(aws, link) && !(ends_link && link.unlinked) {
+            self.lost(object, link, entry).await?;
+            link.unlinked |= ends_link;
         }
-        self.lost(object, link, entry).await?;
-        link.unlinked |= ends_link;
-        Ok(())
+        self.ledger.save(link).await
     }
 
     /// Says, once a deletion, that somebody deleted the CRM's record of a link. AWS's stays as it is.
@@ -549,14 +536,18 @@ impl Converger {
         Ok(is_new)
     }
 
-    /// Says on the CRM's record, if it lets us, and to others that the CRM refused it.
+    /// Remembers that the CRM refused what AWS says, and says so on its record, if it lets us, and to others.
     async fn report_refusal(
         &self,
         object: &ObjectMapping,
-        link: &Link,
+        aws: &Record,
+        link: &mut Link,
         crm: Option<&CrmRecord>,
         problems: &[Rejection],
     ) -> Result<(), SyncError> {
+        // Else reconciliation would take it for missed, each time.
+        learn_version(aws, link);
+        self.ledger.save(link).await?;
         if let Some(crm) = crm {
             let text = sentence("The CRM refused what AWS sent", problems);
             match self.report(object, crm, &Report::refusal(text)).await {
@@ -648,6 +639,20 @@ fn settled(plan: &Plan<'_>) -> impl Iterator<Item = Rejection> {
 fn learn_version(aws: &Record, link: &mut Link) -> bool {
     let Some(seen) = aws.text("lastModifiedDate") else { return true };
     link.last_modified.replace(seen.to_owned()).as_deref() != Some(seen)
+}
+
+/// Remembers AWS's version of a record, and answers when AWS made it, if that is news. What AWS changed before, and is brought
+/// now for another reason, did not take so long.
+fn news(aws: &Record, link: &mut Link, purpose: Purpose) -> Option<Timestamp> {
+    let is_news = learn_version(aws, link);
+    let rang = matches!(purpose, Purpose::Event | Purpose::Reconciliation | Purpose::OutboundFile);
+    moment(aws.text("lastModifiedDate")).filter(|_| is_news && rang)
+}
+
+/// Remembers where AWS's review is. The first look at a record is no news.
+fn review_moved(link: &mut Link, review: &str) -> Option<Notice> {
+    let previous = link.review.replace(review.to_owned())?;
+    Some(Notice::ReviewStatusChanged { previous, review_status: review.to_owned() })
 }
 
 /// What AWS changed to fit the record into payload 1.0, in its words.
