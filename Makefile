@@ -55,7 +55,7 @@ campaign-files: .venv/.ready ## a day of the file exchange, 24 files of 5 MB and
 	$(CARGO_BUILD)
 	$(BIN)/python -u tests/campaign_files.py
 
-campaign-failures: .venv/.ready ## some forty failures on purpose, and what the record, the log, the metrics, the alarms and doctor say of each: some 15 minutes
+campaign-failures: .venv/.ready ## forty-five failures on purpose, and what the record, the log, the metrics, the alarms and doctor say of each: some 8 minutes
 	$(CARGO_BUILD)
 	$(BIN)/python -u tests/campaign_failures.py
 
